@@ -1,0 +1,159 @@
+"""The settings of one trial, the rules between them, and the identity that follows from them.
+
+A trial is its content: every setting is resolved and validated before anything starts, and the trial's
+id is a hash of them all. What does not change a trial's numbers (cores, hosts, how often a worker
+reports) is not a setting.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+Arch = Literal["echo", "seq2seq"]
+ARCHS: Final[tuple[Arch, ...]] = get_args(Arch)
+
+SEMANTICS_VERSION: Final = 1
+"""Version of the experiment's meaning; a change that alters any trial's numbers must raise it."""
+
+DEFAULTS: Final[Mapping[Arch, Mapping[str, int]]] = MappingProxyType(
+    {
+        "echo": MappingProxyType({"epochs": 500, "windows": 20, "batch_size": 5}),
+        "seq2seq": MappingProxyType({"epochs": 5000, "windows": 21, "batch_size": 21}),
+    }
+)
+"""What the program assumes for each architecture where the grid file is silent."""
+
+SEQ2SEQ_N_IN: Final = 5
+"""Timesteps that a seq2seq network reads unless it must write more, or the grid sets `n_in`."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}$")]
+"""Name of a sweep, and so of its folder: no separator, no leading dot, at most 80 characters."""
+
+
+class TrialSettings(BaseModel):
+    """Everything that decides one trial's numbers; frozen, closed, validated together.
+
+    Raises:
+        pydantic.ValidationError: naming each field that is missing, unknown, of a wrong type, out of
+            range, or at odds with another.
+
+    >>> TrialSettings(arch="seq2seq", len=4, mem=300, seed=0).n_in
+    5
+    >>> TrialSettings(arch="echo", len=6, mem=16, seed=0).trial_id
+    'echo-len6-mem16-seed0-b6db9f28b96e'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    arch: Arch
+    """Network: one LSTM that echoes its input, or an encoder and a decoder (seq2seq)."""
+    len: int = Field(ge=1, le=1_000)
+    """Timesteps out (LEN, `n_out`): how many of the input's first integers are repeated."""
+    mem: int = Field(ge=1, le=100_000)
+    """Units of each LSTM (MEM)."""
+    seed: int = Field(ge=0, lt=2**31)
+    """Replicate: fixes initial weights, training data and evaluation data."""
+    n_in: int = Field(ge=1, le=1_000)
+    """Timesteps in; `len` for echo, at least 5 for seq2seq unless set."""
+    windows: int = Field(ge=1, le=1_000_000)
+    """Overlapping windows cut from one random sequence of `windows + n_in - 1` integers."""
+    batch_size: int = Field(ge=1, le=1_000_000)
+    """Windows of one update; divides `windows`."""
+    epochs: int = Field(ge=1, le=1_000_000_000)
+    """Fresh random sequences trained on, each once."""
+    learning_rate: float = Field(default=0.001, gt=0, le=1e6)
+    """Adam's step size; Keras' default."""
+    vocab: int = Field(default=100, ge=2, le=1_000_000)
+    """Width of the one-hot encoding."""
+    values: int = Field(default=99, ge=1, le=1_000_000)
+    """How many distinct integers are drawn, 0 to `values - 1`."""
+    eval_sequences: int = Field(default=50, ge=1, le=1_000_000)
+    """Held-out sequences that the trained network is measured on."""
+    curve_every: int = Field(default=25, ge=1, le=1_000_000_000)
+    """Epochs behind one point of the learning curve."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, given: Any) -> Any:
+        """Fill in what follows from the architecture, so that every setting is explicit."""
+        if not isinstance(given, Mapping) or given.get("arch") not in ARCHS:
+            return given
+        resolved = {**DEFAULTS[given["arch"]], **given}
+        n_out = given.get("len")
+        if "n_in" not in resolved and type(n_out) is int:
+            resolved["n_in"] = n_out if given["arch"] == "echo" else max(SEQ2SEQ_N_IN, n_out)
+        if type(resolved.get("learning_rate")) is int:
+            resolved["learning_rate"] = float(resolved["learning_rate"])
+        return resolved
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Check what no single field can: the first disagreement is reported under its field's name."""
+        if self.arch == "echo" and self.n_in != self.len:
+            raise _at_odds(
+                "n_in", f"echo repeats its whole input, so n_in must be len = {self.len}, not {self.n_in}"
+            )
+        if self.len > self.n_in:
+            raise _at_odds(
+                "len", f"n_out = len = {self.len} is more than n_in = {self.n_in}; use at most {self.n_in}"
+            )
+        if self.windows % self.batch_size:
+            raise _at_odds(
+                "batch_size",
+                f"{self.batch_size} does not divide windows = {self.windows}; use {_divisors(self.windows)}",
+            )
+        if self.values > self.vocab:
+            raise _at_odds(
+                "values", f"{self.values} is more than vocab = {self.vocab}; use at most {self.vocab}"
+            )
+        return self
+
+    @property
+    def n_out(self) -> int:
+        """Timesteps out; the same as `len`."""
+        return self.len
+
+    @property
+    def updates(self) -> int:
+        """Adam updates of the whole training."""
+        return self.epochs * (self.windows // self.batch_size)
+
+    @cached_property
+    def trial_id(self) -> str:
+        """A readable part and 12 hexadecimal digits of BLAKE2b over `canonical_json`."""
+        digest = hashlib.blake2b(self.canonical_json.encode(), digest_size=6).hexdigest()
+        return f"{self.arch}-len{self.len}-mem{self.mem}-seed{self.seed}-{digest}"
+
+    @property
+    def canonical_json(self) -> str:
+        """All resolved settings and the semantics' version, keys sorted, no spaces.
+
+        A setting added in a later version must be left out here while it has its default, so that the
+        ids of earlier results stay true.
+        """
+        content = {**self.model_dump(), "semantics": SEMANTICS_VERSION}
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _at_odds(field: str, message: str) -> PydanticCustomError:
+    """Make a validation error that names the field which the user should change."""
+    return PydanticCustomError("at_odds", "{message}", {"field": field, "message": message})
+
+
+def _divisors(number: int) -> str:
+    """List the divisors of a number in words, the nearest few where there are many.
+
+    >>> _divisors(21)
+    '1, 3, 7 or 21'
+    """
+    divisors = sorted(
+        {d for i in range(1, int(number**0.5) + 1) if number % i == 0 for d in (i, number // i)}
+    )
+    shown = [str(divisor) for divisor in divisors[-8:]]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
