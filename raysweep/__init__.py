@@ -1,1 +1,1 @@
-"""raysweep: trains a grid of stateful Keras LSTM networks as Ray Tune trials and reports what each can learn."""
+"""raysweep: trains a grid of stateful Keras LSTM networks on Ray and reports what each can learn."""

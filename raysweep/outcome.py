@@ -78,9 +78,9 @@ class TrialResult:
 
     settings: TrialSettings
     status: Status
-    """`done`, or `diverged`: an epoch's loss was NaN or infinite, training stopped there."""
+    """`done`, or `diverged`: a loss was NaN or infinite, training stopped there."""
     loss: float
-    """Of the last epoch: mean over its batches of the categorical cross-entropy; NaN or infinite if diverged."""
+    """Of the last epoch: categorical cross-entropy, mean over its batches; not finite if diverged."""
     accuracy: float
     """Of the last epoch: accuracy per position, mean over its batches, 0 to 1."""
     curve: Curve

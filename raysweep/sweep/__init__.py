@@ -1,1 +1,1 @@
-""""""
+"""The sweep: the missing trials, scheduled by Ray Tune."""
