@@ -1,1 +1,1 @@
-"""The experiment: data, the two Keras networks, their compiled training, their evaluation; no Ray, no files."""
+"""The experiment: data, the two Keras networks, compiled training, evaluation; no Ray, no files."""
