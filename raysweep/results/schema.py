@@ -1,0 +1,333 @@
+"""The three tables that a trial is written as: their columns, how they are encoded and read back.
+
+No paths here: `encode` runs in the worker that trained the trial, and its bytes travel to the one
+process that writes. The same result gives the same bytes, so that the files of two runs can be
+compared; what varies from run to run (times, host, attempts) stands in `trials` alone.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from raysweep.errors import ResultsError
+from raysweep.outcome import Curve, LayerWeight, Predictions, TrialResult
+from raysweep.results import seal
+from raysweep.settings import TrialSettings
+
+SCHEMA_VERSION: Final = 1
+"""Version of the columns and their meaning; a reader refuses any other."""
+
+_VERSION_KEY: Final = "raysweep.schema"
+_SEAL_KEY: Final = "raysweep.seal"
+
+
+def _list(value: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("element", value, nullable=False))
+
+
+def _required(name: str, kind: pa.DataType) -> "pa.Field[Any]":
+    return pa.field(name, kind, nullable=False)
+
+
+_ARROW_TYPES: Final[Mapping[object, pa.DataType]] = {int: pa.int64(), float: pa.float64()}
+
+_SETTINGS: Final = [
+    _required("trial_id", pa.string()),
+    *(
+        _required(name, _ARROW_TYPES.get(field.annotation, pa.string()))
+        for name, field in TrialSettings.model_fields.items()
+    ),
+]
+"""The id and every setting, in the order of `TrialSettings`: the first columns of each table."""
+
+_TIME: Final = pa.timestamp("us", tz="UTC")
+
+TRIALS: Final = pa.schema(
+    [
+        *_SETTINGS,
+        _required("status", pa.string()),
+        _required("loss", pa.float64()),
+        _required("accuracy", pa.float64()),
+        pa.field("exact_match", pa.float64()),
+        pa.field("position_accuracy", _list(pa.float64())),
+        _required("updates", pa.int64()),
+        _required("trace_s", pa.float64()),
+        _required("train_s", pa.float64()),
+        _required("eval_s", pa.float64()),
+        _required("attempts", pa.int64()),
+        _required("started", _TIME),
+        _required("ended", _TIME),
+        _required("host", pa.string()),
+        _required("device", pa.string()),
+        _required("versions", pa.map_(pa.string(), pa.string())),
+        _required(
+            "layers",
+            _list(
+                pa.struct(
+                    [
+                        _required("layer", pa.string()),
+                        _required("weight", pa.string()),
+                        _required("shape", _list(pa.int32())),
+                    ]
+                )
+            ),
+        ),
+        pa.field("predictions_size", pa.int64()),
+        pa.field("predictions_sha256", pa.string()),
+        _required("curves_size", pa.int64()),
+        _required("curves_sha256", pa.string()),
+    ]
+)
+"""One row: the trial and its outcome. What only a trained network has is null where it diverged."""
+
+PREDICTIONS: Final = pa.schema(
+    [
+        *_SETTINGS,
+        _required("sequence", pa.int32()),
+        _required("window", pa.int32()),
+        _required("input", _list(pa.int32())),
+        _required("expected", _list(pa.int32())),
+        _required("predicted", _list(pa.int32())),
+        _required("confidence", _list(pa.float32())),
+        _required("exact", pa.bool_()),
+    ]
+)
+"""One row per evaluated window; first position first in every list."""
+
+CURVES: Final = pa.schema(
+    [
+        *_SETTINGS,
+        _required("epoch", pa.int32()),
+        _required("loss", pa.float64()),
+        _required("accuracy", pa.float64()),
+    ]
+)
+"""One row per point of the learning curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What is known of a trial's making besides its numbers."""
+
+    attempts: int
+    """Which attempt at the trial this was, from 1."""
+    started: datetime
+    """When that attempt began; UTC."""
+    ended: datetime
+    """When it ended; UTC."""
+    host: str
+    versions: Mapping[str, str]
+    """Versions of the packages that decide the numbers, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTrial:
+    """A finished trial as the bytes of its Parquet files; plain data that any process can pass on."""
+
+    trial_id: str
+    trials: bytes
+    predictions: bytes | None
+    """None where the training diverged."""
+    curves: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedTrial:
+    """What `encode` was given."""
+
+    result: TrialResult
+    provenance: Provenance
+
+
+def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
+    """Write a trial's three tables; equal arguments give equal bytes."""
+    predictions = None if result.predictions is None else _write(_predictions_table(result))
+    curves = _write(_curves_table(result))
+    row = {
+        **_settings_row(result.settings),
+        **_outcome_row(result),
+        "attempts": provenance.attempts,
+        "started": provenance.started.astimezone(UTC),
+        "ended": provenance.ended.astimezone(UTC),
+        "host": provenance.host,
+        "versions": sorted(provenance.versions.items()),
+        "predictions_size": None if predictions is None else len(predictions),
+        "predictions_sha256": None if predictions is None else hashlib.sha256(predictions).hexdigest(),
+        "curves_size": len(curves),
+        "curves_sha256": hashlib.sha256(curves).hexdigest(),
+    }
+    trials = seal.seal(_write(pa.Table.from_pylist([row], TRIALS), {_SEAL_KEY: seal.SLOT}))
+    return EncodedTrial(result.settings.trial_id, trials, predictions, curves)
+
+
+def decode(trial: EncodedTrial) -> DecodedTrial:
+    """Read a trial back from its bytes.
+
+    Raises:
+        ResultsError: the row is damaged, or a table is of another schema.
+    """
+    row = read_row(trial.trials)
+    settings = settings_of(row)
+    curves = read_table(trial.curves, CURVES)
+    result = TrialResult(
+        settings=settings,
+        status=row["status"],
+        loss=row["loss"],
+        accuracy=row["accuracy"],
+        curve=Curve(*(curves[name].to_numpy() for name in ("epoch", "loss", "accuracy"))),
+        predictions=None if trial.predictions is None else _read_predictions(trial.predictions, settings),
+        layers=tuple(LayerWeight(one["layer"], one["weight"], tuple(one["shape"])) for one in row["layers"]),
+        **{name: row[name] for name in ("updates", "trace_s", "train_s", "eval_s", "device")},
+    )
+    times = {name: row[name] for name in ("attempts", "started", "ended", "host")}
+    return DecodedTrial(result, Provenance(**times, versions=dict(row["versions"])))
+
+
+def read_row(data: bytes) -> dict[str, Any]:
+    """Read the one row of a file of `trials/`, as columns by name.
+
+    Raises:
+        ResultsError: the bytes are not those that were written, or of another schema.
+    """
+    if not seal.intact(data):
+        raise ResultsError("the row does not match its checksum")
+    rows: list[dict[str, Any]] = read_table(data, TRIALS).to_pylist()
+    if len(rows) != 1:
+        raise ResultsError(f"a file of trials/ has one row, this one has {len(rows)}")
+    return rows[0]
+
+
+def read_table(data: bytes, schema: pa.Schema) -> pa.Table:
+    """Read one table from the bytes of a file.
+
+    Raises:
+        ResultsError: not Parquet, damaged, or of a schema that this version does not know.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+            check_version(file.metadata)
+            table: pa.Table = file.read()
+            return table.replace_schema_metadata(None).cast(schema)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ResultsError(f"the file cannot be read: {error}") from error
+
+
+def check_version(metadata: pq.FileMetaData) -> None:
+    """Refuse a file that another version of raysweep wrote.
+
+    Raises:
+        ResultsError: the schema's version is absent or not ours.
+    """
+    found = (metadata.metadata or {}).get(_VERSION_KEY.encode(), b"none").decode(errors="replace")
+    if found != str(SCHEMA_VERSION):
+        raise ResultsError(
+            f"the schema's version is {found!r}, and this raysweep reads version {SCHEMA_VERSION}; "
+            "read the file with the raysweep that wrote it"
+        )
+
+
+def settings_of(row: Mapping[str, Any]) -> TrialSettings:
+    """The settings among a row's columns."""
+    return TrialSettings(**{name: row[name] for name in TrialSettings.model_fields})
+
+
+def _settings_row(settings: TrialSettings) -> dict[str, Any]:
+    return {"trial_id": settings.trial_id, **settings.model_dump()}
+
+
+def _outcome_row(result: TrialResult) -> dict[str, Any]:
+    predictions = result.predictions
+    return {
+        "status": result.status,
+        "loss": result.loss,
+        "accuracy": result.accuracy,
+        "exact_match": None if predictions is None else float(predictions.exact.mean()),
+        "position_accuracy": None if predictions is None else predictions.position_accuracy.tolist(),
+        "layers": [
+            {"layer": one.layer, "weight": one.weight, "shape": list(one.shape)} for one in result.layers
+        ],
+        **{name: getattr(result, name) for name in ("updates", "trace_s", "train_s", "eval_s", "device")},
+    }
+
+
+_Array: TypeAlias = npt.NDArray[Any]
+
+
+def _predictions_table(result: TrialResult) -> pa.Table:
+    predictions = result.predictions
+    assert predictions is not None  # noqa: S101 - the caller has looked
+    columns = {name: getattr(predictions, name) for name in PREDICTIONS.names if hasattr(predictions, name)}
+    return _table(result.settings, columns, PREDICTIONS)
+
+
+def _curves_table(result: TrialResult) -> pa.Table:
+    columns = {name: getattr(result.curve, name) for name in ("epoch", "loss", "accuracy")}
+    return _table(result.settings, columns, CURVES)
+
+
+def _table(settings: TrialSettings, columns: Mapping[str, _Array], schema: pa.Schema) -> pa.Table:
+    """Put the settings, the same in every row, before the columns: (rows,) or (rows, positions)."""
+    rows = len(next(iter(columns.values())))
+    constants = _settings_row(settings)
+    arrays = [
+        pa.repeat(pa.scalar(constants[field.name], field.type), rows)
+        if field.name in constants
+        else _column(columns[field.name], field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
+
+
+def _column(values: _Array, kind: Any) -> "pa.Array[Any]":
+    if values.ndim == 1:
+        return pa.array(values, kind)
+    rows, positions = values.shape
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * positions)
+    elements = pa.array(values.ravel(), kind.value_type)
+    lists: pa.Array[Any] = pa.ListArray.from_arrays(offsets, elements, type=kind)
+    return lists
+
+
+def _read_predictions(data: bytes, settings: TrialSettings) -> Predictions:
+    table = read_table(data, PREDICTIONS)
+    widths = {
+        "input": settings.n_in,
+        **dict.fromkeys(("expected", "predicted", "confidence"), settings.n_out),
+    }
+    lists = {
+        name: pc.list_flatten(table[name]).to_numpy().reshape(-1, width) for name, width in widths.items()
+    }
+    return Predictions(table["sequence"].to_numpy(), table["window"].to_numpy(), **lists)
+
+
+def _write(table: pa.Table, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Write one row group, small and the same each time.
+
+    Measured at 1,050 rows of 8 → 8 (38 kB): windows overlap, so that zstd finds the plain integers of
+    `input` again in 2 kB where a dictionary takes 8; the softmax values, most of the file, shrink from
+    29 to 24 kB with their bytes split into streams. Statistics would be half of a file of one row, and
+    a trial's file is too small to skip parts of. Parquet's own types say what an Arrow schema would.
+    """
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        sink,
+        table.schema,
+        compression="zstd",
+        compression_level=9,
+        use_dictionary=False,
+        use_byte_stream_split=["confidence.list.element"] if "confidence" in table.column_names else False,
+        write_statistics=False,
+        write_page_checksum=True,
+        store_schema=False,
+    ) as writer:
+        writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        writer.add_key_value_metadata({_VERSION_KEY: str(SCHEMA_VERSION), **(metadata or {})})
+    return bytes(sink.getvalue())

@@ -1,0 +1,90 @@
+"""Trial results for tests, made of plausible random arrays in a millisecond, without TensorFlow."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from raysweep.outcome import Curve, LayerWeight, Predictions, TrialResult
+from raysweep.results.schema import Provenance
+from raysweep.settings import TrialSettings
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+PROVENANCE = Provenance(
+    attempts=1,
+    started=MOMENT,
+    ended=MOMENT + timedelta(seconds=90),
+    host="node-1",
+    versions={"tensorflow": "2.21.0", "keras": "3.15.0"},
+)
+
+
+def synthetic_settings(**changes: object) -> TrialSettings:
+    """A small trial; any setting can be given."""
+    return TrialSettings.model_validate(
+        {"arch": "seq2seq", "len": 2, "mem": 16, "seed": 0, "epochs": 100, "eval_sequences": 4, **changes}
+    )
+
+
+def synthetic_result(
+    settings: TrialSettings,
+    rng: np.random.Generator,
+    *,
+    position_accuracy: float = 0.9,
+    diverged: bool = False,
+) -> TrialResult:
+    """A trial of these settings whose every position is right with the given probability."""
+    epochs = np.unique([*range(settings.curve_every, settings.epochs, settings.curve_every), settings.epochs])
+    loss = 4.6 * np.exp(-np.arange(len(epochs)) / 20)
+    accuracy = np.linspace(0.01, position_accuracy, len(epochs))
+    if diverged:
+        loss[-1] = np.nan
+    return TrialResult(
+        settings=settings,
+        status="diverged" if diverged else "done",
+        loss=float(loss[-1]),
+        accuracy=float(accuracy[-1]),
+        curve=Curve(epochs.astype(np.int32), loss, accuracy),
+        predictions=None if diverged else _predictions(settings, rng, position_accuracy),
+        layers=_layers(settings),
+        updates=settings.updates,
+        trace_s=1.5,
+        train_s=settings.epochs * 0.002,
+        eval_s=0.25,
+        device="cpu",
+    )
+
+
+def _predictions(settings: TrialSettings, rng: np.random.Generator, accuracy: float) -> Predictions:
+    sequences, windows, n_in = settings.eval_sequences, settings.windows, settings.n_in
+    drawn = rng.integers(0, settings.values, (sequences, windows + n_in - 1), dtype=np.int32)
+    inputs = np.lib.stride_tricks.sliding_window_view(drawn, n_in, axis=1).reshape(-1, n_in)
+    expected = inputs[:, : settings.n_out]
+    right = rng.random(expected.shape) < accuracy
+    wrong = (expected + rng.integers(1, settings.vocab, expected.shape)) % settings.vocab
+    confidence = np.where(right, 1 - rng.random(expected.shape) / 20, rng.random(expected.shape))
+    return Predictions(
+        sequence=np.repeat(np.arange(sequences, dtype=np.int32), windows),
+        window=np.tile(np.arange(windows, dtype=np.int32), sequences),
+        input=inputs.copy(),
+        expected=expected.copy(),
+        predicted=np.where(right, expected, wrong).astype(np.int32),
+        confidence=confidence.astype(np.float32),
+    )
+
+
+def _layers(settings: TrialSettings) -> tuple[LayerWeight, ...]:
+    def lstm(name: str, inputs: int) -> list[LayerWeight]:
+        gates = 4 * settings.mem
+        return [
+            LayerWeight(name, "kernel", (inputs, gates)),
+            LayerWeight(name, "recurrent_kernel", (settings.mem, gates)),
+            LayerWeight(name, "bias", (gates,)),
+        ]
+
+    decoder = lstm("lstm_1", settings.mem) if settings.arch == "seq2seq" else []
+    dense = [
+        LayerWeight("dense", "kernel", (settings.mem, settings.vocab)),
+        LayerWeight("dense", "bias", (settings.vocab,)),
+    ]
+    return (*lstm("lstm", settings.vocab), *decoder, *dense)
