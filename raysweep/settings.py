@@ -7,8 +7,8 @@ reports) is not a setting.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
@@ -84,34 +84,13 @@ class TrialSettings(BaseModel):
         """Fill in what follows from the architecture, so that every setting is explicit."""
         if not isinstance(given, Mapping) or given.get("arch") not in ARCHS:
             return given
-        resolved = {**DEFAULTS[given["arch"]], **given}
-        n_out = given.get("len")
-        if "n_in" not in resolved and type(n_out) is int:
-            resolved["n_in"] = n_out if given["arch"] == "echo" else max(SEQ2SEQ_N_IN, n_out)
-        if type(resolved.get("learning_rate")) is int:
-            resolved["learning_rate"] = float(resolved["learning_rate"])
-        return resolved
+        return resolve(given)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         """Check what no single field can: the first disagreement is reported under its field's name."""
-        if self.arch == "echo" and self.n_in != self.len:
-            raise _at_odds(
-                "n_in", f"echo repeats its whole input, so n_in must be len = {self.len}, not {self.n_in}"
-            )
-        if self.len > self.n_in:
-            raise _at_odds(
-                "len", f"n_out = len = {self.len} is more than n_in = {self.n_in}; use at most {self.n_in}"
-            )
-        if self.windows % self.batch_size:
-            raise _at_odds(
-                "batch_size",
-                f"{self.batch_size} does not divide windows = {self.windows}; use {_divisors(self.windows)}",
-            )
-        if self.values > self.vocab:
-            raise _at_odds(
-                "values", f"{self.values} is more than vocab = {self.vocab}; use at most {self.vocab}"
-            )
+        for field, message in disagreements(self.__dict__):
+            raise PydanticCustomError("at_odds", "{message}", {"field": field, "message": message})
         return self
 
     @property
@@ -141,11 +120,54 @@ class TrialSettings(BaseModel):
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _at_odds(field: str, message: str) -> PydanticCustomError:
-    """Make a validation error that names the field which the user should change."""
-    return PydanticCustomError("at_odds", "{message}", {"field": field, "message": message})
+def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to a trial's settings what the program assumes where they are silent.
+
+    Args:
+        given: settings of one trial; `arch` must be one of `ARCHS`, the others may be missing or wrong.
+
+    Returns:
+        The given settings unchanged (but for a whole `learning_rate`, made a float), and the defaults.
+    """
+    resolved = {**_DEFAULTS_OF_ALL, **DEFAULTS[given["arch"]], **given}
+    n_out = given.get("len")
+    if "n_in" not in resolved and type(n_out) is int:
+        resolved["n_in"] = n_out if given["arch"] == "echo" else max(SEQ2SEQ_N_IN, n_out)
+    if type(resolved["learning_rate"]) is int:
+        resolved["learning_rate"] = float(resolved["learning_rate"])
+    return resolved
 
 
+_DEFAULTS_OF_ALL: Final[Mapping[str, Any]] = MappingProxyType(
+    {name: field.default for name, field in TrialSettings.model_fields.items() if not field.is_required()}
+)
+
+
+def disagreements(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Find what is wrong between settings that are right one by one.
+
+    Args:
+        settings: resolved settings of one trial. One that is None is not known, and its rules are
+            skipped, so that a faulty value is not reported twice.
+
+    Yields:
+        The field that the user should change, and a message that starts with its value.
+    """
+    arch, n_out, n_in = settings["arch"], settings.get("len"), settings.get("n_in")
+    if n_out is not None and n_in is not None:
+        if arch == "echo" and n_in != n_out:
+            yield "n_in", f"{n_in} is not len = {n_out}, but echo repeats its whole input; leave n_in out"
+        elif n_out > n_in:
+            yield "len", f"{n_out} (n_out) is more than n_in = {n_in}; use at most {n_in}"
+    windows, batch_size = settings["windows"], settings["batch_size"]
+    if windows is not None and batch_size is not None and windows % batch_size:
+        yield "batch_size", f"{batch_size} does not divide windows = {windows}; use {_divisors(windows)}"
+    vocab, values = settings["vocab"], settings["values"]
+    if vocab is not None and values is not None and values > vocab:
+        yield "values", f"{values} is more than vocab = {vocab}; use at most {vocab}"
+
+
+@cache
 def _divisors(number: int) -> str:
     """List the divisors of a number in words, the nearest few where there are many.
 

@@ -1,0 +1,312 @@
+"""The grid file: what is asked of a sweep, from YAML to a complete list of trials.
+
+Everything that can be wrong with a grid is found here, all at once, before anything starts. Where a
+setting is given twice, an axis wins over the architecture's section, that over `defaults`, that over
+what the program assumes (`settings.resolve`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from raysweep.axes import FIELDS, Axis, accepted, found, read_axis, read_table, read_value
+from raysweep.errors import GridError
+from raysweep.gridfile import (
+    Entry,
+    Items,
+    Node,
+    Problem,
+    Scalar,
+    Table,
+    parse,
+    read_text,
+    shown,
+    shown_path,
+    tree_of,
+)
+from raysweep.settings import ARCHS, Name, TrialSettings, disagreements, resolve
+
+MAX_TRIALS: Final = 100_000
+SHOWN_PER_SETTING: Final = 3
+"""Disagreements written out for one setting of the file; the rest are counted."""
+
+_SECTIONS: Final = ("defaults", *ARCHS)
+_TOP: Final = ("name", "grid", *_SECTIONS, "resources")
+_REQUIRED: Final = {"arch": "[echo, seq2seq]", "len": "2..8", "mem": "[16, 50, 150, 300]"}
+
+
+class Resources(BaseModel):
+    """What one trial occupies while it runs; no part of its identity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    cpu: float = Field(default=1.0, gt=0, le=10_000)
+    """Cores."""
+    gpu: float = Field(default=0.0, ge=0, le=1_000)
+    """GPUs; below 1 a share of one, above 1 whole ones."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a sweep is asked to do."""
+
+    name: str
+    """Of the sweep, and of its results folder."""
+    trials: tuple[TrialSettings, ...]
+    """Every trial once, in the file's order: the first axis varies slowest."""
+    resources: Resources
+    content: Mapping[str, Any] = field(compare=False)
+    """The file as plain JSON-able values, ranges written out; `grid_from_content` takes it back."""
+
+
+def read_grid(path: Path, *, name: str | None = None) -> Grid:
+    """Read a grid file.
+
+    Args:
+        path: a YAML file.
+        name: takes the place of the file's `name`.
+
+    Raises:
+        GridError: with every problem of the file, each a line ``file:line: key: what is wrong; what to
+            do``, in the file's order.
+    """
+    source = shown_path(path)
+    return _read(parse(read_text(path), source), source, path.stem, name)
+
+
+def grid_from_content(content: Mapping[str, Any], *, source: str) -> Grid:
+    """Rebuild a grid from its `content`, as kept in a results folder.
+
+    Args:
+        content: what `Grid.content` held.
+        source: where it was kept, for messages.
+
+    Raises:
+        GridError: as `read_grid`, without lines.
+    """
+    return _read(tree_of(content), source, "", None)
+
+
+def _read(root: Node, source: str, stem: str, override: str | None) -> Grid:
+    problems: list[Problem] = []
+    top, meant = read_table(root, "", _TOP, problems)
+    if isinstance(root, Table) and "grid" not in {*top, *meant}:
+        problems.append(Problem(root.line, "grid", "missing; write under it what to combine"))
+    name = _name(top.get("name"), stem, override, problems)
+    resources = _resources(top.get("resources"), problems)
+    sections = {where: _section(top.get(where), where, problems) for where in _SECTIONS}
+    blocks = _blocks(top.get("grid"), sections, problems)
+    num_trials = sum(block.num_trials for block in blocks)
+    trials: list[dict[str, Any]] = []
+    if num_trials > MAX_TRIALS:
+        message = f"{num_trials:,} trials, but one sweep takes at most {MAX_TRIALS:,}; shorten an axis"
+        problems.append(Problem(top["grid"].line, "grid", message))
+    else:
+        trials = _expand(blocks, problems)
+    if problems:
+        raise GridError(
+            [problem.at(source) for problem in sorted(dict.fromkeys(problems), key=lambda p: p.line)]
+        )
+    content = _content(name, blocks, sections, resources)
+    return Grid(name, tuple(TrialSettings(**trial) for trial in trials), resources, content)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One mapping of the grid: its axes, and the sections that speak where they are silent."""
+
+    line: int
+    axes: Mapping[str, Axis]
+    sections: Mapping[str, Mapping[str, Axis]]
+
+    @property
+    def num_trials(self) -> int:
+        return prod(len(axis.values) for axis in self.axes.values())
+
+    @property
+    def archs(self) -> list[str]:
+        axis = self.axes.get("arch") or self.sections["defaults"].get("arch")
+        return [arch for arch in axis.values if arch is not None] if axis else []
+
+    def origin(self, arch: str, setting: str) -> Axis | None:
+        """Find what gives a setting to the trials of an architecture; None is the program itself."""
+        for given in (self.axes, self.sections[arch], self.sections["defaults"]):
+            if setting in given:
+                return given[setting]
+        return None
+
+    def trials(self) -> Iterator[dict[str, Any]]:
+        """Give the resolved settings of every combination whose architecture is known."""
+        below = {
+            arch: {"arch": arch, "seed": 0}
+            | {
+                setting: given.values[0]
+                for where in ("defaults", arch)
+                for setting, given in self.sections[where].items()
+                if setting != "arch"
+            }
+            for arch in self.archs
+        }
+        for values in product(*(axis.values for axis in self.axes.values())):
+            combination = dict(zip(self.axes, values, strict=True))
+            for arch in [combination["arch"]] if "arch" in combination else self.archs:
+                if arch is not None:
+                    yield resolve({**below[arch], **combination})
+
+
+def _name(entry: Entry | None, stem: str, override: str | None, problems: list[Problem]) -> str:
+    """Take the sweep's name from the command, the file, or the file's own name."""
+    rule = "use 1 to 80 of the characters A-Z a-z 0-9 . _ -, not starting with a dot"
+    if entry and (not isinstance(entry.value, Scalar) or accepted(_NAME, entry.value.value) is None):
+        number = isinstance(entry.value, Scalar) and accepted(_NAME, entry.value.text) is not None
+        remedy = "write it in quotes" if number else rule
+        problems.append(Problem(entry.line, "name", f"found {found(entry.value)}; {remedy}"))
+    if override is not None:
+        if accepted(_NAME, override) is None:
+            problems.append(Problem(0, "--name", f"found the text {shown(override)}; {rule}"))
+        return override
+    if entry:
+        return entry.value.text if isinstance(entry.value, Scalar) else ""
+    if accepted(_NAME, stem) is None:
+        message = f"not set, and the file's own name {shown(stem)} cannot take its place; {rule}"
+        problems.append(Problem(1, "name", message))
+    return stem
+
+
+_NAME: Final = FieldInfo.from_annotation(Name)
+
+
+def _resources(entry: Entry | None, problems: list[Problem]) -> Resources:
+    fields = Resources.model_fields
+    if entry is None:
+        return Resources()
+    given, _ = read_table(entry.value, "resources", fields, problems)
+    amounts = {
+        key: read_value(given[key].value, f"resources.{key}", fields[key], problems, "resources")
+        for key in given
+    }
+    gpu = amounts.get("gpu")
+    if gpu is not None and gpu > 1 and not gpu.is_integer():
+        message = f"found {gpu:g}; write a share of one GPU (such as 0.5), or a whole number of them"
+        problems.append(Problem(given["gpu"].line, "resources.gpu", message))
+    return Resources(**{key: amount for key, amount in amounts.items() if amount is not None})
+
+
+def _section(entry: Entry | None, where: str, problems: list[Problem]) -> dict[str, Axis]:
+    """Read the settings of every trial, or of one architecture's; each is an axis of one value."""
+    if entry is None:
+        return {}
+    known = [setting for setting in FIELDS if setting != "arch" or where == "defaults"]
+    given, meant = read_table(entry.value, where, known, problems)
+    section = {
+        key: Axis(
+            item.line,
+            f"{where}.{key}",
+            [read_value(item.value, f"{where}.{key}", FIELDS[key], problems, "section")],
+        )
+        for key, item in given.items()
+    }
+    return {key: Axis(entry.line, f"{where}.{key}", [None]) for key in meant} | section
+
+
+def _blocks(
+    entry: Entry | None, sections: Mapping[str, Mapping[str, Axis]], problems: list[Problem]
+) -> list[_Block]:
+    if entry is None:
+        return []
+    nodes = entry.value.items if isinstance(entry.value, Items) else (entry.value,)
+    if not nodes:
+        problems.append(Problem(entry.line, "grid", "an empty list makes no trials; write at least one grid"))
+    blocks = []
+    for node in nodes:
+        given, meant = read_table(node, "grid", FIELDS, problems)
+        axes = {key: read_axis(item, FIELDS[key], problems) for key, item in given.items()}
+        unknown = {key: Axis(node.line, f"grid.{key}", [None]) for key in meant if key not in axes}
+        block = _Block(node.line, axes | unknown, sections)
+        if given:
+            problems.extend(_missing(block))
+        blocks.append(block)
+    return blocks
+
+
+def _missing(block: _Block) -> Iterator[Problem]:
+    """Find the settings that nothing gives to a block, though no trial is one without them."""
+    for setting, example in _REQUIRED.items():
+        needy = [arch for arch in block.archs or ARCHS if block.origin(arch, setting) is None]
+        if not needy:
+            continue
+        whose = f" for {needy[0]}" if block.archs and len(needy) < len(block.archs) else ""
+        yield Problem(
+            block.line, f"grid.{setting}", f"missing{whose}; add a line such as {setting}: {example}"
+        )
+
+
+def _expand(blocks: Sequence[_Block], problems: list[Problem]) -> list[dict[str, Any]]:
+    """Give the resolved settings of all trials, and find what no single value shows."""
+    trials: list[dict[str, Any]] = []
+    at_odds: dict[tuple[int, str], dict[str, None]] = {}
+    blocks_of: dict[frozenset[tuple[str, Any]], int] = {}
+    common: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for number, block in enumerate(blocks):
+        for trial in block.trials():
+            for setting, message in disagreements(trial):
+                line, key, message = _place(block, trial["arch"], setting, message)
+                at_odds.setdefault((line, key), {})[message] = None
+            first = (
+                number if None in trial.values() else blocks_of.setdefault(frozenset(trial.items()), number)
+            )
+            if first != number:
+                common.setdefault((first, number), []).append(trial)
+            trials.append(trial)
+    for (line, key), messages in at_odds.items():
+        problems.extend(Problem(line, key, message) for message in list(messages)[:SHOWN_PER_SETTING])
+        if len(messages) > SHOWN_PER_SETTING:
+            problems.append(Problem(line, key, f"and {len(messages) - SHOWN_PER_SETTING:,} more like these"))
+    for (first, second), same in common.items():
+        problems.append(_overlap(blocks[first].line, blocks[second].line, same))
+    return trials
+
+
+def _place(block: _Block, arch: str, setting: str, message: str) -> Problem:
+    """Put a disagreement at the key that gives the setting which the user should change."""
+    origin = block.origin(arch, setting)
+    if origin is None:
+        partner = block.origin(arch, {"batch_size": "windows", "values": "vocab"}[setting])
+        line = partner.line if partner else block.line
+        return Problem(line, f"{arch}.{setting}", f"not set, and its default {message}")
+    if len(block.archs) > 1 and not origin.key.startswith(f"{arch}."):
+        message = f"for {arch}, {message}"
+    return Problem(origin.line, origin.key, message)
+
+
+def _overlap(first: int, second: int, same: Sequence[Mapping[str, Any]]) -> Problem:
+    """Report the trials that two blocks have in common."""
+    trial = "{arch} len {len} mem {mem} seed {seed}".format_map(same[0])
+    more = f" (and {len(same) - 1:,} more)" if len(same) > 1 else ""
+    where = f"at line {first}" if first else "before it"
+    return Problem(
+        second,
+        "grid",
+        f"{trial}{more} comes out the same as in the grid {where}; leave it out of one of them",
+    )
+
+
+def _content(
+    name: str,
+    blocks: Sequence[_Block],
+    sections: Mapping[str, Mapping[str, Axis]],
+    resources: Resources,
+) -> dict[str, Any]:
+    grid = [{setting: list(axis.values) for setting, axis in block.axes.items()} for block in blocks]
+    given = {
+        where: {setting: axis.values[0] for setting, axis in section.items()}
+        for where, section in sections.items()
+        if section
+    }
+    return {"name": name, "grid": grid, **given, "resources": resources.model_dump()}
