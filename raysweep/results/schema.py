@@ -1,4 +1,4 @@
-"""The three tables that a trial is written as: their columns, how they are encoded and read back.
+"""A trial as the bytes of its three Parquet files, and back.
 
 No paths here: `encode` runs in the worker that trained the trial, and its bytes travel to the one
 process that writes. The same result gives the same bytes, so that the files of two runs can be
@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,97 +20,37 @@ import pyarrow.parquet as pq
 from raysweep.errors import ResultsError
 from raysweep.outcome import Curve, LayerWeight, Predictions, TrialResult
 from raysweep.results import seal
+from raysweep.results.columns import CURVES, PREDICTIONS, SCHEMA_VERSION, TRIALS
 from raysweep.settings import TrialSettings
 
-SCHEMA_VERSION: Final = 1
-"""Version of the columns and their meaning; a reader refuses any other."""
+__all__ = [
+    "CURVES",
+    "PREDICTIONS",
+    "SCHEMA_VERSION",
+    "TRIALS",
+    "DecodedTrial",
+    "Digest",
+    "EncodedTrial",
+    "Provenance",
+    "Receipt",
+    "check_version",
+    "decode",
+    "encode",
+    "read_receipt",
+    "read_row",
+    "read_table",
+    "settings_of",
+]
 
 _VERSION_KEY: Final = "raysweep.schema"
 _SEAL_KEY: Final = "raysweep.seal"
 
-
-def _list(value: pa.DataType) -> pa.DataType:
-    return pa.list_(pa.field("element", value, nullable=False))
-
-
-def _required(name: str, kind: pa.DataType) -> "pa.Field[Any]":
-    return pa.field(name, kind, nullable=False)
-
-
-_ARROW_TYPES: Final[Mapping[object, pa.DataType]] = {int: pa.int64(), float: pa.float64()}
-
-_SETTINGS: Final = [
-    _required("trial_id", pa.string()),
-    *(
-        _required(name, _ARROW_TYPES.get(field.annotation, pa.string()))
-        for name, field in TrialSettings.model_fields.items()
-    ),
-]
-"""The id and every setting, in the order of `TrialSettings`: the first columns of each table."""
-
-_TIME: Final = pa.timestamp("us", tz="UTC")
-
-TRIALS: Final = pa.schema(
+_RECEIPT: Final = pa.schema(
     [
-        *_SETTINGS,
-        _required("status", pa.string()),
-        _required("loss", pa.float64()),
-        _required("accuracy", pa.float64()),
-        pa.field("exact_match", pa.float64()),
-        pa.field("position_accuracy", _list(pa.float64())),
-        _required("updates", pa.int64()),
-        _required("trace_s", pa.float64()),
-        _required("train_s", pa.float64()),
-        _required("eval_s", pa.float64()),
-        _required("attempts", pa.int64()),
-        _required("started", _TIME),
-        _required("ended", _TIME),
-        _required("host", pa.string()),
-        _required("device", pa.string()),
-        _required("versions", pa.map_(pa.string(), pa.string())),
-        _required(
-            "layers",
-            _list(
-                pa.struct(
-                    [
-                        _required("layer", pa.string()),
-                        _required("weight", pa.string()),
-                        _required("shape", _list(pa.int32())),
-                    ]
-                )
-            ),
-        ),
-        pa.field("predictions_size", pa.int64()),
-        pa.field("predictions_sha256", pa.string()),
-        _required("curves_size", pa.int64()),
-        _required("curves_sha256", pa.string()),
+        TRIALS.field(name)
+        for name in ("trial_id", "predictions_size", "predictions_sha256", "curves_size", "curves_sha256")
     ]
 )
-"""One row: the trial and its outcome. What only a trained network has is null where it diverged."""
-
-PREDICTIONS: Final = pa.schema(
-    [
-        *_SETTINGS,
-        _required("sequence", pa.int32()),
-        _required("window", pa.int32()),
-        _required("input", _list(pa.int32())),
-        _required("expected", _list(pa.int32())),
-        _required("predicted", _list(pa.int32())),
-        _required("confidence", _list(pa.float32())),
-        _required("exact", pa.bool_()),
-    ]
-)
-"""One row per evaluated window; first position first in every list."""
-
-CURVES: Final = pa.schema(
-    [
-        *_SETTINGS,
-        _required("epoch", pa.int32()),
-        _required("loss", pa.float64()),
-        _required("accuracy", pa.float64()),
-    ]
-)
-"""One row per point of the learning curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +80,40 @@ class EncodedTrial:
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """What identifies a file's bytes."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """The digest of these bytes."""
+        return cls(len(data), hashlib.sha256(data).hexdigest())
+
+    def check(self, data: bytes) -> None:
+        """Compare with what was written.
+
+        Raises:
+            ResultsError: the bytes are others.
+        """
+        if len(data) != self.size:
+            raise ResultsError(f"the file has {len(data):,} bytes, {self.size:,} were written")
+        if Digest.of(data) != self:
+            raise ResultsError("the file does not match its checksum")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a trial's row says of its other files."""
+
+    trial_id: str
+    predictions: Digest | None
+    """None where the training diverged."""
+    curves: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedTrial:
     """What `encode` was given."""
 
@@ -159,10 +133,8 @@ def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
         "ended": provenance.ended.astimezone(UTC),
         "host": provenance.host,
         "versions": sorted(provenance.versions.items()),
-        "predictions_size": None if predictions is None else len(predictions),
-        "predictions_sha256": None if predictions is None else hashlib.sha256(predictions).hexdigest(),
-        "curves_size": len(curves),
-        "curves_sha256": hashlib.sha256(curves).hexdigest(),
+        **_digest_columns("predictions", predictions),
+        **_digest_columns("curves", curves),
     }
     trials = seal.seal(_write(pa.Table.from_pylist([row], TRIALS), {_SEAL_KEY: seal.SLOT}))
     return EncodedTrial(result.settings.trial_id, trials, predictions, curves)
@@ -197,16 +169,24 @@ def read_row(data: bytes) -> dict[str, Any]:
     Raises:
         ResultsError: the bytes are not those that were written, or of another schema.
     """
-    if not seal.intact(data):
-        raise ResultsError("the row does not match its checksum")
-    rows: list[dict[str, Any]] = read_table(data, TRIALS).to_pylist()
-    if len(rows) != 1:
-        raise ResultsError(f"a file of trials/ has one row, this one has {len(rows)}")
-    return rows[0]
+    return _read_row(data, TRIALS)
+
+
+def read_receipt(data: bytes) -> Receipt:
+    """Read only what a file of `trials/` says of the trial's other files, in a third of the time.
+
+    Raises:
+        ResultsError: the bytes are not those that were written, or of another schema.
+    """
+    row = _read_row(data, _RECEIPT)
+    predictions, curves = (
+        Digest(row[f"{kind}_size"], row[f"{kind}_sha256"]) for kind in ("predictions", "curves")
+    )
+    return Receipt(row["trial_id"], None if row["predictions_sha256"] is None else predictions, curves)
 
 
 def read_table(data: bytes, schema: pa.Schema) -> pa.Table:
-    """Read one table from the bytes of a file.
+    """Read one table from the bytes of a file: the columns of `schema`, which may be some of them.
 
     Raises:
         ResultsError: not Parquet, damaged, or of a schema that this version does not know.
@@ -214,7 +194,7 @@ def read_table(data: bytes, schema: pa.Schema) -> pa.Table:
     try:
         with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
             check_version(file.metadata)
-            table: pa.Table = file.read()
+            table: pa.Table = file.read(columns=schema.names)
             return table.replace_schema_metadata(None).cast(schema)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ResultsError(f"the file cannot be read: {error}") from error
@@ -237,6 +217,20 @@ def check_version(metadata: pq.FileMetaData) -> None:
 def settings_of(row: Mapping[str, Any]) -> TrialSettings:
     """The settings among a row's columns."""
     return TrialSettings(**{name: row[name] for name in TrialSettings.model_fields})
+
+
+def _read_row(data: bytes, schema: pa.Schema) -> dict[str, Any]:
+    if not seal.intact(data):
+        raise ResultsError("the row does not match its checksum")
+    rows: list[dict[str, Any]] = read_table(data, schema).to_pylist()
+    if len(rows) != 1:
+        raise ResultsError(f"a file of trials/ has one row, this one has {len(rows)}")
+    return rows[0]
+
+
+def _digest_columns(kind: str, data: bytes | None) -> dict[str, Any]:
+    digest = None if data is None else Digest.of(data)
+    return {f"{kind}_size": digest and digest.size, f"{kind}_sha256": digest and digest.sha256}
 
 
 def _settings_row(settings: TrialSettings) -> dict[str, Any]:
@@ -288,7 +282,8 @@ def _table(settings: TrialSettings, columns: Mapping[str, _Array], schema: pa.Sc
 
 def _column(values: _Array, kind: Any) -> "pa.Array[Any]":
     if values.ndim == 1:
-        return pa.array(values, kind)
+        flat: pa.Array[Any] = pa.array(values, kind)
+        return flat
     rows, positions = values.shape
     offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * positions)
     elements = pa.array(values.ravel(), kind.value_type)

@@ -1,0 +1,148 @@
+"""Which trials are done, and what may be believed of them.
+
+A trial is done when its row stands in `trials/`, and only then: there is no other state to restore, to
+lose or to contradict. Files of `predictions/` and `curves/` without a row are a commit under way, or
+one that was cut off; no reader counts them.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from raysweep.errors import ResultsError
+from raysweep.results import seal
+from raysweep.results.lock import live_holder, lock
+from raysweep.results.paths import Kind, Paths, trial_of
+from raysweep.results.record import Failure, SweepRecord, from_json
+from raysweep.results.storage import Folder, read_file, refuse_link
+from raysweep.results.verify import Damage, VerifyReport, trial_damage
+from raysweep.results.writer import Writer
+
+__all__ = ["Damage", "Failure", "Ledger", "SweepRecord", "VerifyReport", "Writer"]
+
+
+class Ledger:
+    """A results folder, as readers see it; it need not exist yet.
+
+    Every method reads the files anew, so a run under way is seen as it goes.
+
+    Args:
+        folder: the results folder of one sweep, such as `results/lengths`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the folder's name; nothing is read or made."""
+        self.paths = Paths(folder)
+
+    def committed(self) -> set[str]:
+        """The ids of the trials that are done, by their files' names alone.
+
+        Raises:
+            ResultsError: the folder or one of the files is a symbolic link.
+            StorageError: the folder cannot be read.
+        """
+        return self._ids(self.paths.trials, Paths.TABLE_SUFFIX)
+
+    def files(self, kind: Kind) -> list[str]:
+        """The files of one table that count: those of committed trials, sorted, for DuckDB or Arrow.
+
+        Raises:
+            ResultsError: the folder or one of the files is a symbolic link.
+            StorageError: the folder cannot be read.
+        """
+        present = self.committed()
+        if kind != "trials":
+            # Listed second: a trial that is committed meanwhile has its file here but is not asked for.
+            present &= self._ids(self.paths.folder / kind, Paths.TABLE_SUFFIX)
+        return [os.fspath(self.paths.table(kind, trial_id)) for trial_id in sorted(present)]
+
+    def failures(self) -> dict[str, Failure]:
+        """The last failure of each trial that failed and is not done, by id; torn files are left out."""
+        failed = self._ids(self.paths.failures, Paths.FAILURE_SUFFIX) - self.committed()
+        read = {trial_id: self._failure(trial_id) for trial_id in sorted(failed)}
+        return {trial_id: failure for trial_id, failure in read.items() if failure is not None}
+
+    def record(self) -> SweepRecord | None:
+        """What was asked, and each run; None where `sweep.json` is absent or torn.
+
+        The tables tell everything but what was asked, so a reader goes on without; `verify` reports a
+        torn file, and the next run puts a new one in its place.
+        """
+        return from_json(SweepRecord, _read(self.paths.record))
+
+    def verify(self) -> VerifyReport:
+        """Read every file and compare it with its checksum, one at a time.
+
+        Raises:
+            ResultsError: there is no such folder, or a symbolic link in it.
+        """
+        if not self.paths.folder.is_dir():
+            raise ResultsError(f"{self.paths.folder} is not a results folder: there is no such folder")
+        running = live_holder(self.paths.lock) is not None
+        orphans = set() if running else self._orphans()
+        committed = self.committed()
+        damage = [found for trial_id in sorted(committed) for found in trial_damage(self.paths, trial_id)]
+        return VerifyReport(len(committed), (*damage, *sorted(orphans, key=str), *self._other_damage()))
+
+    @contextmanager
+    def open_for_writing(self) -> Iterator[Writer]:
+        """Make the folder if need be, become its one writer, and remove what an earlier one left over.
+
+        Raises:
+            LockedError: another process writes here.
+            StorageError: the folder cannot be written.
+            ResultsError: the folder, or something in it, is a symbolic link.
+        """
+        Folder.create(self.paths.folder).close()
+        with lock(self.paths.lock):
+            writer = Writer(self.paths)
+            try:
+                writer.clear_left_overs()
+                yield writer
+            finally:
+                writer.close()
+
+    def _ids(self, path: Path, suffix: str) -> set[str]:
+        refuse_link(self.paths.folder)
+        if not os.path.lexists(path):
+            return set()
+        folder = Folder(path)
+        try:
+            found = (trial_of(name, suffix) for name in folder.names())
+            return {trial_id for trial_id in found if trial_id is not None}
+        finally:
+            folder.close()
+
+    def _failure(self, trial_id: str) -> Failure | None:
+        failure = from_json(Failure, _read(self.paths.failure(trial_id)))
+        return failure if failure is not None and failure.trial_id == trial_id else None
+
+    def _orphans(self) -> set[Damage]:
+        """Tables whose row is gone or never came; a commit that ends meanwhile leaves none."""
+        kinds: tuple[Kind, ...] = ("predictions", "curves")
+        found = [(k, i) for k in kinds for i in self._ids(self.paths.folder / k, Paths.TABLE_SUFFIX)]
+        committed = self.committed()
+        what = "no row in trials/ vouches for it: the row is lost, or a run was cut off in a commit"
+        return {Damage(self.paths.table(k, i), what) for k, i in found if i not in committed}
+
+    def _other_damage(self) -> Iterator[Damage]:
+        if _read(self.paths.record) is not None and self.record() is None:
+            yield Damage(self.paths.record, "torn, or written by another version of raysweep")
+        for trial_id in sorted(self._ids(self.paths.failures, Paths.FAILURE_SUFFIX)):
+            path = self.paths.failure(trial_id)
+            if _read(path) is not None and self._failure(trial_id) is None:
+                yield Damage(path, "torn, or not the failure of this trial")
+        for trial_id in sorted(self._ids(self.paths.checkpoints, Paths.CHECKPOINT_SUFFIX)):
+            path = self.paths.checkpoint(trial_id)
+            data = _read(path)
+            if data is not None and not seal.intact(data):
+                yield Damage(path, "the checkpoint does not match its checksum")
+
+
+def _read(path: Path) -> bytes | None:
+    """A file's bytes; none where it is absent, and bytes that are nothing where it cannot be read."""
+    try:
+        return read_file(path)
+    except OSError:
+        return b""

@@ -1,0 +1,69 @@
+"""Whether the files of a results folder are those that were written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from raysweep.errors import ResultsError
+from raysweep.results import schema
+from raysweep.results.paths import Kind, Paths
+from raysweep.results.storage import read_file
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One file that is not what was written."""
+
+    path: Path
+    what: str
+    """What is wrong with it, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What `raysweep verify` found."""
+
+    trials: int
+    """Committed trials whose files were read."""
+    damage: tuple[Damage, ...]
+
+
+def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
+    """Read a committed trial's files, and say which of them are not what was written.
+
+    Where the row itself is damaged nothing vouches for the other two, which are not looked at.
+    """
+    path = paths.table("trials", trial_id)
+    try:
+        receipt = schema.read_receipt(_content(path))
+        if receipt.trial_id != trial_id:
+            raise ResultsError(f"the row is that of another trial, {receipt.trial_id!r}")
+    except ResultsError as error:
+        return [Damage(path, str(error))]
+    return [*_table_damage(paths, trial_id, receipt)]
+
+
+def _table_damage(paths: Paths, trial_id: str, receipt: schema.Receipt) -> Iterator[Damage]:
+    written: dict[Kind, schema.Digest | None] = {
+        "predictions": receipt.predictions,
+        "curves": receipt.curves,
+    }
+    for kind, digest in written.items():
+        path = paths.table(kind, trial_id)
+        try:
+            if digest is not None:
+                digest.check(_content(path))
+            elif path.exists():
+                raise ResultsError("a diverged trial has no such file")
+        except ResultsError as error:
+            yield Damage(path, str(error))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        data = read_file(path)
+    except OSError as error:
+        raise ResultsError(f"the file cannot be read: {error.strerror or error}") from error
+    if data is None:
+        raise ResultsError("the file is missing")
+    return data
