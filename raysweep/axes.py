@@ -1,6 +1,6 @@
 """The keys and values of a grid file: what each may hold, and what to write instead.
 
-Everything here reads a tree from `gridfile` and adds to a list of problems; a value that cannot be
+Everything here reads a tree and adds to a list of problems; a value that cannot be
 used becomes None, so that reading goes on and one mistake is reported once.
 """
 
@@ -14,8 +14,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from raysweep.gridfile import Entry, Items, Node, Plain, Problem, Scalar, Table, plain_value, shown
 from raysweep.settings import TrialSettings
+from raysweep.tree import Entry, Items, Node, Plain, Problem, Scalar, Table, plain_value, shown
 
 FIELDS: Final[Mapping[str, FieldInfo]] = TrialSettings.model_fields
 """The settings of a trial: what may be an axis."""

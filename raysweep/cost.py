@@ -7,10 +7,8 @@ input times a kernel is a row look-up, and the encoder's repeated output is proj
 """
 
 import heapq
-import os
 from collections.abc import Iterable
 from operator import attrgetter
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from raysweep.settings import TrialSettings
@@ -148,13 +146,3 @@ def makespan(trials: Iterable[TrialSettings], pace: Pace, slots: int) -> float:
     for duration in durations:
         heapq.heapreplace(busy_until, busy_until[0] + duration)
     return START_S + max(busy_until)
-
-
-def local_cpus() -> int:
-    """Count the cores that this process may use: its affinity, and a container's quota."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(allowed, int(quota) // int(period)))
-    except (OSError, ValueError):  # no control group of its own, or "max": no quota
-        return allowed

@@ -5,10 +5,8 @@ setting is given twice, an axis wins over the architecture's section, that over 
 what the program assumes (`settings.resolve`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
-from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,29 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from raysweep.axes import FIELDS, Axis, accepted, found, read_axis, read_table, read_value
+from raysweep.blocks import Block, expand, missing_settings
 from raysweep.errors import GridError
-from raysweep.gridfile import (
-    Entry,
-    Items,
-    Node,
-    Problem,
-    Scalar,
-    Table,
-    parse,
-    read_text,
-    shown,
-    shown_path,
-    tree_of,
-)
-from raysweep.settings import ARCHS, Name, TrialSettings, disagreements, resolve
+from raysweep.gridfile import parse, read_text, shown_path
+from raysweep.settings import ARCHS, Name, TrialSettings
+from raysweep.tree import Entry, Items, Node, Problem, Scalar, Table, shown, tree_of
 
 MAX_TRIALS: Final = 100_000
-SHOWN_PER_SETTING: Final = 3
-"""Disagreements written out for one setting of the file; the rest are counted."""
 
 _SECTIONS: Final = ("defaults", *ARCHS)
 _TOP: Final = ("name", "grid", *_SECTIONS, "resources")
-_REQUIRED: Final = {"arch": "[echo, seq2seq]", "len": "2..8", "mem": "[16, 50, 150, 300]"}
 
 
 class Resources(BaseModel):
@@ -108,56 +93,13 @@ def _read(root: Node, source: str, stem: str, override: str | None) -> Grid:
         message = f"{num_trials:,} trials, but one sweep takes at most {MAX_TRIALS:,}; shorten an axis"
         problems.append(Problem(top["grid"].line, "grid", message))
     else:
-        trials = _expand(blocks, problems)
+        trials = expand(blocks, problems)
     if problems:
         raise GridError(
             [problem.at(source) for problem in sorted(dict.fromkeys(problems), key=lambda p: p.line)]
         )
     content = _content(name, blocks, sections, resources)
     return Grid(name, tuple(TrialSettings(**trial) for trial in trials), resources, content)
-
-
-@dataclass(frozen=True)
-class _Block:
-    """One mapping of the grid: its axes, and the sections that speak where they are silent."""
-
-    line: int
-    axes: Mapping[str, Axis]
-    sections: Mapping[str, Mapping[str, Axis]]
-
-    @property
-    def num_trials(self) -> int:
-        return prod(len(axis.values) for axis in self.axes.values())
-
-    @property
-    def archs(self) -> list[str]:
-        axis = self.axes.get("arch") or self.sections["defaults"].get("arch")
-        return [arch for arch in axis.values if arch is not None] if axis else []
-
-    def origin(self, arch: str, setting: str) -> Axis | None:
-        """Find what gives a setting to the trials of an architecture; None is the program itself."""
-        for given in (self.axes, self.sections[arch], self.sections["defaults"]):
-            if setting in given:
-                return given[setting]
-        return None
-
-    def trials(self) -> Iterator[dict[str, Any]]:
-        """Give the resolved settings of every combination whose architecture is known."""
-        below = {
-            arch: {"arch": arch, "seed": 0}
-            | {
-                setting: given.values[0]
-                for where in ("defaults", arch)
-                for setting, given in self.sections[where].items()
-                if setting != "arch"
-            }
-            for arch in self.archs
-        }
-        for values in product(*(axis.values for axis in self.axes.values())):
-            combination = dict(zip(self.axes, values, strict=True))
-            for arch in [combination["arch"]] if "arch" in combination else self.archs:
-                if arch is not None:
-                    yield resolve({**below[arch], **combination})
 
 
 def _name(entry: Entry | None, stem: str, override: str | None, problems: list[Problem]) -> str:
@@ -217,7 +159,7 @@ def _section(entry: Entry | None, where: str, problems: list[Problem]) -> dict[s
 
 def _blocks(
     entry: Entry | None, sections: Mapping[str, Mapping[str, Axis]], problems: list[Problem]
-) -> list[_Block]:
+) -> list[Block]:
     if entry is None:
         return []
     nodes = entry.value.items if isinstance(entry.value, Items) else (entry.value,)
@@ -228,78 +170,16 @@ def _blocks(
         given, meant = read_table(node, "grid", FIELDS, problems)
         axes = {key: read_axis(item, FIELDS[key], problems) for key, item in given.items()}
         unknown = {key: Axis(node.line, f"grid.{key}", [None]) for key in meant if key not in axes}
-        block = _Block(node.line, axes | unknown, sections)
+        block = Block(node.line, axes | unknown, sections)
         if given:
-            problems.extend(_missing(block))
+            problems.extend(missing_settings(block))
         blocks.append(block)
     return blocks
 
 
-def _missing(block: _Block) -> Iterator[Problem]:
-    """Find the settings that nothing gives to a block, though no trial is one without them."""
-    for setting, example in _REQUIRED.items():
-        needy = [arch for arch in block.archs or ARCHS if block.origin(arch, setting) is None]
-        if not needy:
-            continue
-        whose = f" for {needy[0]}" if block.archs and len(needy) < len(block.archs) else ""
-        yield Problem(
-            block.line, f"grid.{setting}", f"missing{whose}; add a line such as {setting}: {example}"
-        )
-
-
-def _expand(blocks: Sequence[_Block], problems: list[Problem]) -> list[dict[str, Any]]:
-    """Give the resolved settings of all trials, and find what no single value shows."""
-    trials: list[dict[str, Any]] = []
-    at_odds: dict[tuple[int, str], dict[str, None]] = {}
-    blocks_of: dict[frozenset[tuple[str, Any]], int] = {}
-    common: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for number, block in enumerate(blocks):
-        for trial in block.trials():
-            for setting, message in disagreements(trial):
-                line, key, message = _place(block, trial["arch"], setting, message)
-                at_odds.setdefault((line, key), {})[message] = None
-            first = (
-                number if None in trial.values() else blocks_of.setdefault(frozenset(trial.items()), number)
-            )
-            if first != number:
-                common.setdefault((first, number), []).append(trial)
-            trials.append(trial)
-    for (line, key), messages in at_odds.items():
-        problems.extend(Problem(line, key, message) for message in list(messages)[:SHOWN_PER_SETTING])
-        if len(messages) > SHOWN_PER_SETTING:
-            problems.append(Problem(line, key, f"and {len(messages) - SHOWN_PER_SETTING:,} more like these"))
-    for (first, second), same in common.items():
-        problems.append(_overlap(blocks[first].line, blocks[second].line, same))
-    return trials
-
-
-def _place(block: _Block, arch: str, setting: str, message: str) -> Problem:
-    """Put a disagreement at the key that gives the setting which the user should change."""
-    origin = block.origin(arch, setting)
-    if origin is None:
-        partner = block.origin(arch, {"batch_size": "windows", "values": "vocab"}[setting])
-        line = partner.line if partner else block.line
-        return Problem(line, f"{arch}.{setting}", f"not set, and its default {message}")
-    if len(block.archs) > 1 and not origin.key.startswith(f"{arch}."):
-        message = f"for {arch}, {message}"
-    return Problem(origin.line, origin.key, message)
-
-
-def _overlap(first: int, second: int, same: Sequence[Mapping[str, Any]]) -> Problem:
-    """Report the trials that two blocks have in common."""
-    trial = "{arch} len {len} mem {mem} seed {seed}".format_map(same[0])
-    more = f" (and {len(same) - 1:,} more)" if len(same) > 1 else ""
-    where = f"at line {first}" if first else "before it"
-    return Problem(
-        second,
-        "grid",
-        f"{trial}{more} comes out the same as in the grid {where}; leave it out of one of them",
-    )
-
-
 def _content(
     name: str,
-    blocks: Sequence[_Block],
+    blocks: Sequence[Block],
     sections: Mapping[str, Mapping[str, Axis]],
     resources: Resources,
 ) -> dict[str, Any]:

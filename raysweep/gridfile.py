@@ -1,23 +1,19 @@
-"""A grid file's text as a small tree in which everything knows its line.
+"""A grid file's text turned into a tree.
 
 YAML 1.2 (core schema: `1e-3` is a number, `no` is a string), read from ruamel's event stream, so that
 every limit is checked before anything is built: size, depth, and the number of values with aliases
-counted as what they stand for. No tag is followed and no object is ever made. What the keys mean is
-not known here.
+counted as what they stand for. No tag is followed and no object is ever made.
 """
 
 import difflib
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
-    DocumentEndEvent,
     DocumentStartEvent,
     Event,
     MappingEndEvent,
@@ -28,76 +24,11 @@ from ruamel.yaml.events import (
 )
 
 from raysweep.errors import GridError
+from raysweep.tree import Entry, Items, Node, Problem, Scalar, Table, plain_value, shown
 
 MAX_BYTES: Final = 128 * 1024
 MAX_VALUES: Final = 10_000
 MAX_DEPTH: Final = 8
-
-Plain: TypeAlias = bool | int | float | str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """One value; `text` is what stands in the file."""
-
-    line: int
-    value: Plain
-    text: str
-    quoted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A list."""
-
-    line: int
-    items: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A key with its line, and what it holds."""
-
-    line: int
-    key: str
-    value: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A mapping as written: in order, a repeated key as often as it stands there."""
-
-    line: int
-    entries: tuple[Entry, ...]
-
-
-Node: TypeAlias = Scalar | Items | Table
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong: its line (0 if it has none), its key (perhaps empty), and what to do."""
-
-    line: int
-    key: str
-    message: str
-
-    def at(self, source: str) -> str:
-        """Write the problem as one line of text.
-
-        >>> Problem(5, "grid.memm", "unknown key; did you mean 'mem'?").at("grids/lengths.yaml")
-        "grids/lengths.yaml:5: grid.memm: unknown key; did you mean 'mem'?"
-        """
-        place = f"{source}:{self.line}" if self.line else source
-        return ": ".join(part for part in (place, self.key, self.message) if part)
-
-
-def shown(text: str) -> str:
-    """Quote text for a message: one line, at most some 50 characters, no control characters.
-
-    >>> len(shown("two" + chr(10) + "lines").splitlines())
-    1
-    """
-    return repr(text if len(text) <= 50 else text[:47] + "...")
 
 
 def shown_path(path: Path) -> str:
@@ -187,11 +118,9 @@ class _Builder:
         for event in self._events:
             if isinstance(event, DocumentStartEvent):
                 raise _SyntaxProblem(_line(event), "a second document starts here; put it in its own file")
-            if not isinstance(event, DocumentEndEvent | StreamEndEvent):  # pragma: no cover
-                raise AssertionError(event)
         return root
 
-    def _node(self, event: Event, depth: int) -> Node:
+    def _node(self, event: Any, depth: int) -> Node:
         before = self._values
         self._values += 1
         self._check(event, depth)
@@ -215,8 +144,8 @@ class _Builder:
             raise _SyntaxProblem(
                 _line(event), f"more than {MAX_VALUES} values, aliases counted in full; write ranges (0..99)"
             )
-        if getattr(event, "tag", None) is not None:
-            raise _SyntaxProblem(_line(event), f"the tag {shown(str(event.tag))} is not allowed; remove it")
+        if (tag := getattr(event, "tag", None)) is not None:
+            raise _SyntaxProblem(_line(event), f"the tag {shown(str(tag))} is not allowed; remove it")
 
     def _alias(self, event: AliasEvent) -> Node:
         if event.anchor not in self._anchors:
@@ -241,31 +170,6 @@ class _Builder:
 
 def _line(event: Event) -> int:
     return int(event.start_mark.line) + 1
-
-
-_INT: Final = re.compile(r"[-+]?[0-9]+")
-_FLOAT: Final = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-)
-_WORDS: Final[Mapping[str, Plain]] = {
-    "": None, "~": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-}  # fmt: skip
-
-
-def plain_value(text: str) -> Plain:
-    """Give an unquoted scalar the value that YAML 1.2's core schema gives it, in base ten.
-
-    >>> [plain_value(text) for text in ("16", "1e-3", "no", "", "true")]
-    [16, 0.001, 'no', None, True]
-    """
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INT.fullmatch(text) and len(text) < 100:  # Python refuses to convert thousands of digits
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-    return text
 
 
 def _scalar(event: Any) -> Scalar:
@@ -294,16 +198,3 @@ def _of_syntax(error: YAMLError, text: str) -> Problem:
     else:
         remedy = "check the indentation, brackets and quotes there"
     return Problem(mark.line + 1, "", f"not valid YAML at column {mark.column + 1}: {found}; {remedy}")
-
-
-def tree_of(content: Any) -> Node:
-    """Make a tree without lines from plain JSON-able content, so that one reader serves both.
-
-    >>> tree_of({"mem": [16]}).entries[0].value.items
-    (Scalar(line=0, value=16, text='16', quoted=False),)
-    """
-    if isinstance(content, Mapping):
-        return Table(0, tuple(Entry(0, str(key), tree_of(value)) for key, value in content.items()))
-    if isinstance(content, list | tuple):
-        return Items(0, tuple(map(tree_of, content)))
-    return Scalar(0, content, str(content), quoted=isinstance(content, str))
