@@ -1,0 +1,188 @@
+"""The door: arguments, printing, exit codes.
+
+Ray and TensorFlow are imported only where trials are missing, DuckDB and Arrow only where files are read, so
+that help, plans and reports come at once.
+"""
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from raysweep.errors import GridError, RaysweepError, UsageError
+from raysweep.machine import local_cpus
+
+if TYPE_CHECKING:
+    from raysweep.results.ledger import Ledger
+
+app = typer.Typer(
+    name="raysweep",
+    help="Train a grid of stateful Keras LSTM networks on all cores, and see which of them learned what.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="Grid file (YAML).", show_default=False)]
+Folder = Annotated[
+    Path, typer.Argument(metavar="SWEEP", help="Results folder of a sweep.", show_default=False)
+]
+ResultsDir = Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds the sweeps' folders.")]
+Name = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Name of the sweep, instead of the grid file's.")
+]
+Cpus = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Cores to use: of this machine, or at most of the cluster."),
+]
+
+
+@app.command()
+def run(
+    grid: GridFile,
+    results_dir: ResultsDir = Path("results"),
+    name: Name = None,
+    cpus: Cpus = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster; default: a private one.")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(metavar="N", min=0, help="How often a failed trial is tried again.")
+    ] = 2,
+    trial_timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            min=1,
+            help="Seconds an attempt may take; default: 20 times its estimate, 15 min or more.",
+        ),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="One line a finished trial, no live display.")
+    ] = False,
+) -> None:
+    """Train what is missing; show the run live, then the report.
+
+    Running again continues: it trains what is missing and nothing else.
+    """
+    from raysweep.sweep.run import RunOptions, run_sweep
+
+    options = RunOptions(
+        cpus=cpus, address=address, retries=retries, trial_timeout=trial_timeout, plain=plain
+    )
+    raise SystemExit(run_sweep(grid, results_dir, name, options))
+
+
+@app.command()
+def plan(
+    grid: GridFile, results_dir: ResultsDir = Path("results"), name: Name = None, cpus: Cpus = None
+) -> None:
+    """Show what would run, what is done already, and how long it may take; start nothing."""
+    from raysweep.cost import Pace
+    from raysweep.grid import read_grid
+    from raysweep.results.ledger import Ledger
+    from raysweep.results.measured import measured
+    from raysweep.results.plan import plan_view
+
+    asked = read_grid(grid, name=name)
+    ledger = Ledger(results_dir / asked.name)
+    _print(plan_view(asked, ledger.committed(), Pace(measured(ledger)), cpus or local_cpus()))
+
+
+@app.command()
+def report(
+    sweep: Folder,
+    mem: Annotated[
+        int | None,
+        typer.Option(metavar="MEM", help="MEM whose position accuracy is shown; default: the largest."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every number, as one JSON object.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Every number, one row a cell.")] = False,
+) -> None:
+    """Show what each network can learn: exact-match, per-position accuracy, findings.
+
+    Works in the middle of a run.
+    """
+    from raysweep.results.analysis import analyse
+    from raysweep.results.export import report_csv, report_json
+    from raysweep.results.report import report_view
+
+    if as_json and as_csv:
+        raise UsageError("--json and --csv: choose one of them")
+    analysis = analyse(_ledger(sweep))
+    if as_json or as_csv:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        sys.stdout.write(report_json(analysis) if as_json else report_csv(analysis))
+    else:
+        _print(report_view(analysis, mem=mem))
+
+
+@app.command()
+def show(
+    sweep: Folder,
+    trial: Annotated[
+        str,
+        typer.Argument(
+            metavar="TRIAL", help="A trial's id, or any unique beginning of one.", show_default=False
+        ),
+    ],
+) -> None:
+    """Show one trial as the notebook did: settings, layers, learning curve, expected and predicted."""
+    from raysweep.results.trial_view import find_trial, trial_view
+
+    ledger = _ledger(sweep)
+    _print(trial_view(ledger, find_trial(ledger, trial)))
+
+
+@app.command()
+def verify(sweep: Folder) -> None:
+    """Check every file against its checksum; exit 1 and list the damage where there is any."""
+    verdict = _ledger(sweep).verify()
+    for damage in verdict.damage:
+        _print(Text(f"{damage.path}: {damage.what}"))
+    _print(Text(f"{sweep}: {verdict.trials} trials, {len(verdict.damage)} damaged files"))
+    raise SystemExit(1 if verdict.damage else 0)
+
+
+def main() -> None:
+    """Run the command line; every error of `raysweep.errors` becomes its message and its exit code."""
+    try:
+        app(prog_name="raysweep")
+    except RaysweepError as error:
+        _complain(error)
+        sys.exit(error.exit_code)
+
+
+def _complain(error: RaysweepError) -> None:
+    from raysweep.results.clean_text import clean_text
+
+    message = str(error)
+    if isinstance(error, GridError):
+        count = len(error.problems)
+        message += f"\n{count} {'error' if count == 1 else 'errors'}, nothing was started"
+    print(clean_text(message), file=sys.stderr)
+
+
+def _ledger(folder: Path) -> "Ledger":
+    """Open a sweep's results for reading.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    from raysweep.results.ledger import Ledger
+
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such results folder; `raysweep run GRID` makes one in `results`")
+    return Ledger(folder)
+
+
+def _print(renderable: RenderableType) -> None:
+    """Print; a closed pipe ends the command at once and without a word, as it ends other Unix commands."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    Console().print(renderable)

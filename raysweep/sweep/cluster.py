@@ -1,0 +1,199 @@
+"""Ray's start and end: a private cluster on this machine, or a place in one that exists.
+
+The private cluster listens on the loopback address only, asks for a token that nobody else can read, has
+no dashboard, sends no usage statistics, and leaves nothing in the temporary folder.
+"""
+
+import math
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from raysweep.errors import ClusterError
+from raysweep.grid import Resources
+
+SETTINGS: Final[Mapping[str, str]] = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # The run has handlers of its own, for more signals than this one.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # A worker that does not answer at the end of a round is killed after this many seconds.
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "3",
+    # The ledger is the state: Tune's own, rewritten whole every few seconds, is never read.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+"""What Ray reads from the environment, in this process and in those that it starts."""
+
+TRAINING: Final[Mapping[str, str]] = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+}
+"""What TensorFlow reads from the environment of a worker."""
+
+LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Makes Ray use 127.0.0.1 instead of the machine's address, as it does on other systems by default."""
+
+OBJECT_STORE_BYTES: Final = 256 * 2**20
+"""Shared memory of the private cluster: results are some 50 KB, checkpoints some 15 MB."""
+
+DAEMONS: Final = ("raylet", "gcs_server")
+"""Ray's processes without which a private cluster is lost."""
+
+PREFIX: Final = "raysweep-"
+"""Temporary folders are called `raysweep-<pid>-<random>`, so that those of dead processes can be told."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster that this process is connected to."""
+
+    slots: int
+    """Trials that run at a time."""
+    scratch: Path
+    """Folder for Tune's own files; gone after the run."""
+    pids: tuple[int, ...]
+    """Ray's own processes, of a private cluster; empty for one that exists."""
+    address: str
+    """`host:port` of the cluster's control store."""
+
+
+def check_machine(resources: Resources, cpus: int) -> None:
+    """Refuse, before anything starts, what this machine can never satisfy.
+
+    Raises:
+        ClusterError: more cores than there are, or a GPU where none is.
+    """
+    if resources.cpu > cpus:
+        raise ClusterError(
+            f"resources.cpu: a trial asks for {resources.cpu:g} cores, this run has {cpus}; "
+            f"use at most {cpus}, or --address of a larger cluster"
+        )
+    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    if resources.gpu > gpus:
+        raise ClusterError(
+            f"resources.gpu: a trial asks for {resources.gpu:g} GPUs, this machine has {gpus}; "
+            "use gpu: 0, or --address of a cluster that has them"
+        )
+
+
+@contextmanager
+def local_cluster(resources: Resources, cpus: int) -> Iterator[Cluster]:
+    """Start a private cluster on this machine, and end it.
+
+    Raises:
+        ClusterError: Ray does not start.
+    """
+    _sweep_leftovers()
+    scratch = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=_short_temporary_folder()))
+    try:
+        os.environ.update(SETTINGS, **TRAINING, **LOOPBACK)
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_write_token(scratch)))
+        _init(
+            address="local",
+            num_cpus=cpus,
+            num_gpus=None if resources.gpu else 0,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=str(scratch),
+        )
+        yield _connected(resources, scratch, cap=cpus, private=True)
+    finally:
+        _shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def existing_cluster(resources: Resources, address: str, cpus: int | None) -> Iterator[Cluster]:
+    """Connect to a cluster that exists; the package's code travels along.
+
+    Raises:
+        ClusterError: nobody answers, the token is wrong, or no node can satisfy the request.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=_short_temporary_folder()))
+    try:
+        os.environ.update(SETTINGS)
+        package = str(Path(__file__).parents[1])
+        _init(address=address, runtime_env={"py_modules": [package], "env_vars": dict(TRAINING)})
+        yield _connected(resources, scratch, cap=cpus, private=False)
+    finally:
+        _shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _init(**arguments: Any) -> None:
+    import ray
+
+    try:
+        ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False, **arguments)
+    except Exception as error:  # Ray raises anything here: one boundary translates it
+        address = arguments["address"]
+        where = "a cluster on this machine" if address == "local" else f"the cluster at {address}"
+        raise ClusterError(f"Ray could not use {where}: {error}; see the log for more") from error
+
+
+def _connected(resources: Resources, scratch: Path, *, cap: int | None, private: bool) -> Cluster:
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's
+    slots = sum(_fit(resources, node) for node in nodes)
+    if slots == 0:
+        cores, gpus = (max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU"))
+        raise ClusterError(
+            f"no node can run a trial of {resources.cpu:g} cores and {resources.gpu:g} GPUs; "
+            f"the most that one of the {len(nodes)} nodes has is {cores:g} and {gpus:g}; "
+            "lower `resources` in the grid"
+        )
+    if cap is not None:
+        slots = min(slots, max(math.floor(cap / resources.cpu), 1))
+    own = psutil.Process().children() if private else []
+    pids = tuple(child.pid for child in own if child.name() in DAEMONS)
+    return Cluster(slots, scratch, pids, ray.get_runtime_context().gcs_address)
+
+
+def _fit(resources: Resources, node: Mapping[str, float]) -> int:
+    """Count how many trials a node can run at a time."""
+    fits = math.floor(node.get("CPU", 0.0) / resources.cpu + 1e-9)
+    if resources.gpu:
+        fits = min(fits, math.floor(node.get("GPU", 0.0) / resources.gpu + 1e-9))
+    return fits
+
+
+def _shutdown() -> None:
+    import ray
+
+    ray.shutdown()
+
+
+def _write_token(folder: Path) -> Path:
+    """Write a fresh token that nobody else can read; Ray's own would be readable by all."""
+    path = folder / "token"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path
+
+
+def _short_temporary_folder() -> str:
+    """Name a folder for Ray's sockets: their paths may not be longer than 107 bytes."""
+    folder = tempfile.gettempdir()
+    return folder if len(os.fsencode(folder)) <= 24 else "/tmp"
+
+
+def _sweep_leftovers() -> None:
+    """Remove the folders of this user's runs that were killed before they could."""
+    for folder in Path(_short_temporary_folder()).glob(f"{PREFIX}*-*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        with suppress(OSError):
+            if pid.isdigit() and not psutil.pid_exists(int(pid)) and folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)

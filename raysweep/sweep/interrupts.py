@@ -1,0 +1,65 @@
+"""Signals that end a run: the first is a request, the second an order.
+
+The first of SIGINT, SIGTERM and SIGHUP only sets a flag, which the round's stopper reads: what came back is
+committed and the run ends in order. A second one, or a run that has not ended `GRACE_S` seconds after the
+first, leaves at once.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Final, Self
+
+GRACE_S: Final = 8.5
+"""Seconds that an orderly end may take; with what follows, the command is gone within 10."""
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Installs the handlers for the length of a `with` block."""
+
+    def __init__(self, leave: Callable[[int], None]) -> None:
+        """Take what to call, with the exit code, to leave at once; it does not return."""
+        self._leave = leave
+        self._previous: dict[signal.Signals, Any] = {}
+        self.signum: int | None = None
+        """The first signal that came, or None."""
+
+    def __enter__(self) -> Self:
+        """Install the handlers."""
+        self._previous = {signum: signal.getsignal(signum) for signum in SIGNALS}
+        self.install()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Put back what was there."""
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+
+    def install(self) -> None:
+        """Install the handlers, again where a library replaced them."""
+        for signum in SIGNALS:
+            if signal.getsignal(signum) is not signal.SIG_IGN or signum != signal.SIGHUP:  # nohup stays
+                signal.signal(signum, self._handle)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the run was asked to end."""
+        return self.signum is not None
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a command that a signal ended."""
+        return 128 + (self.signum or 0)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self.signum is not None:
+            self._leave(128 + signum)
+        self.signum = signum
+        deadline = threading.Timer(GRACE_S, self._leave, [self.exit_code])
+        deadline.daemon = True
+        deadline.start()

@@ -1,0 +1,52 @@
+"""Keeps the terminal for raysweep: what Ray, Tune and TensorFlow print goes to one log file.
+
+They print from C++ and from loggers of their own, so the file descriptors themselves are turned round.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from raysweep.errors import StorageError
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Where standard output and standard error went before they were turned round."""
+
+    out: TextIO
+    err: TextIO
+
+
+@contextmanager
+def output_to(log: Path) -> Iterator[Streams]:
+    """Send what this process prints to `log`; give the streams that were there before.
+
+    Raises:
+        StorageError: the log cannot be opened.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(log.open("w", encoding="utf-8"))
+        except OSError as error:
+            raise StorageError(f"{log}: {error.strerror}; the log of the run cannot be written") from error
+        streams = Streams(*(stack.enter_context(_twin(descriptor)) for descriptor in (1, 2)))
+        try:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+            yield streams
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(streams.out.fileno(), 1)
+            os.dup2(streams.err.fileno(), 2)
+
+
+def _twin(descriptor: int) -> TextIO:
+    return os.fdopen(os.dup(descriptor), "w", encoding="utf-8", errors="replace")

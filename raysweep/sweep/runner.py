@@ -1,0 +1,122 @@
+"""The loop of rounds: give the missing trials to Tune, commit what comes back, until nothing is missing.
+
+Retrying is resuming. A worker's death, a controller that gave up and a new command all take the same path:
+what is not in the ledger is missing, and what is missing is given to a fresh Tuner. Tune's own experiment
+state is never read back.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from raysweep.cost import longest_first
+from raysweep.errors import ClusterError
+from raysweep.grid import Grid
+from raysweep.results.ledger import Writer
+from raysweep.results.live import Display, Scoreboard
+from raysweep.results.record import FailureKind
+from raysweep.settings import TrialSettings
+from raysweep.sweep.cluster import Cluster
+from raysweep.sweep.interrupts import Interrupts
+from raysweep.sweep.progress import Progress
+
+ROUND: Final = 2000
+"""Trials of one round: Tune keeps something of every trial that it has seen."""
+
+logger = logging.getLogger(__name__)
+
+
+def train_missing(
+    grid: Grid,
+    cluster: Cluster,
+    writer: Writer,
+    board: Scoreboard,
+    display: Display,
+    interrupts: Interrupts,
+    retries: int,
+    trial_timeout: float | None,
+) -> None:
+    """Train until nothing is missing, or nothing that is missing has an attempt left.
+
+    Raises:
+        StorageError: the results cannot be written any more.
+        ClusterError: a round made no progress at all.
+    """
+    board.slots = cluster.slots
+    progress = Progress(writer, board, display, retries, trial_timeout)
+    while not interrupts.pending and (
+        missing := [s for s in board.to_do.values() if not progress.exhausted(s.trial_id)]
+    ):
+        before = (board.committed, sum(progress.attempts.values()))
+        reason = _round(longest_first(missing, board.pace)[:ROUND], grid, cluster, progress, interrupts)
+        if progress.fatal is not None:
+            raise progress.fatal
+        if interrupts.pending:
+            return
+        if reason:
+            _blame_running(progress, reason)
+        if (board.committed, sum(progress.attempts.values())) == before:
+            raise ClusterError(f"Ray Tune made no progress: {reason or 'it ended without a result'}")
+
+
+def _round(
+    trials: Sequence[TrialSettings], grid: Grid, cluster: Cluster, progress: Progress, interrupts: Interrupts
+) -> str:
+    """Give trials to a fresh Tuner and wait for its end; say why it ended early, or nothing."""
+    from ray import tune
+    from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
+
+    from raysweep.sweep.progress import StopWhen
+    from raysweep.sweep.worker import Worker
+
+    tuner = Tuner(
+        tune.with_resources(Worker, {"cpu": grid.resources.cpu, "gpu": grid.resources.gpu}),
+        param_space={"trial": tune.grid_search([_assign(s, grid, progress) for s in trials])},
+        tune_config=TuneConfig(
+            reuse_actors=True,
+            # Exactly the slots: with trials staged ahead, a cached actor takes over the trial whose own
+            # actor is still starting, and the sweep can collapse to one actor.
+            max_concurrent_trials=cluster.slots,
+            trial_name_creator=lambda trial: trial.config["trial"]["trial_id"],
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=RunConfig(
+            name="round",
+            storage_path=str(cluster.scratch / "tune"),
+            verbose=0,
+            callbacks=[progress],
+            stop=StopWhen(lambda: interrupts.pending or progress.fatal is not None),
+            failure_config=FailureConfig(max_failures=0),
+            checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+        ),
+    )
+    try:
+        tuner.fit()
+    except Exception as error:
+        logger.exception("Tune's controller gave up; what is missing goes to a new round")
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _assign(settings: TrialSettings, grid: Grid, progress: Progress) -> dict[str, object]:
+    """Say what a worker is to train, with its checkpoint where there is one."""
+    import ray
+
+    from raysweep.sweep.worker import assignment
+
+    checkpoint = progress.writer.checkpoint(settings.trial_id)
+    return assignment(
+        settings,
+        attempt=progress.attempts.get(settings.trial_id, 0) + 1,
+        checkpoint=None if checkpoint is None else ray.put(checkpoint),
+        cpus=max(int(grid.resources.cpu), 1),
+    )
+
+
+def _blame_running(progress: Progress, reason: str) -> None:
+    """Count an attempt of each trial that was running when the controller gave up."""
+    memory = "OutOfMemory" in reason or "OOM" in reason
+    kind: FailureKind = "memory" if memory else "worker lost"
+    message = "Ray's memory monitor ended a worker" if memory else "Tune's controller gave up"
+    for trial_id in list(progress.board.running):
+        progress.fail(trial_id, kind, message, reason)

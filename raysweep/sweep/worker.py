@@ -1,0 +1,117 @@
+"""The Tune Trainable: one actor, many trials, compiled steps kept by shape.
+
+Nothing slow happens before the first `step`: an actor that is slow to come up loses its place to one that
+is already running, and the sweep would end on a single core. So TensorFlow is imported there.
+"""
+
+import platform
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import ray
+from ray.tune import Trainable
+
+from raysweep.results.environment import package_versions
+from raysweep.results.schema import Provenance, encode
+from raysweep.settings import TrialSettings
+
+if TYPE_CHECKING:
+    from raysweep.experiment import CompiledSteps, Training
+
+REPORT_S: Final = 2.0
+"""Seconds of training between two reports: as often as a person looks, seldom enough to cost nothing."""
+
+CHECKPOINT_S: Final = 120.0
+"""Seconds of training between two checkpoints; a shorter trial makes none."""
+
+
+class Worker(Trainable):
+    """Trains one trial after another in one process; `config` comes from `assignment`."""
+
+    _steps: ClassVar["CompiledSteps | None"] = None
+    _training: "Training | None"
+    _saved: float
+    """`time.monotonic()` of the latest checkpoint, or of the trial's start."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Take up the first trial."""
+        self._take(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take up the next trial in this process."""
+        self._take(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train for `REPORT_S`, and return how far it came; at the end, the encoded trial."""
+        training = self._training or self._begin()
+        self._training = training
+        training.advance(REPORT_S)
+        report: dict[str, Any] = {
+            "epoch": training.epoch,
+            "loss": training.loss,
+            "accuracy": training.accuracy,
+            "done": training.finished,
+        }
+        if training.finished:
+            report["finished"] = self._finish(training)
+        elif time.monotonic() - self._saved >= CHECKPOINT_S:
+            report["checkpoint"] = training.checkpoint()
+            self._saved = time.monotonic()
+        return report
+
+    def _take(self, config: Mapping[str, Any]) -> None:
+        assignment = config["trial"]
+        self._settings = TrialSettings(**assignment["settings"])
+        self._attempt: int = assignment["attempt"]
+        self._checkpoint = assignment["checkpoint"]
+        self._cpus: int = assignment["cpus"]
+        self._training = None
+        self._began = datetime.now(UTC)
+        self._saved = time.monotonic()
+
+    def _begin(self) -> "Training":
+        # Seconds of import: see the module's docstring.
+        from raysweep.experiment import CompiledSteps, Training, configure_threads
+
+        if Worker._steps is None:
+            configure_threads(self._cpus)
+            Worker._steps = CompiledSteps()
+        checkpoint = None if self._checkpoint is None else ray.get(self._checkpoint)
+        return Training(self._settings, Worker._steps, checkpoint)
+
+    def _finish(self, training: "Training") -> dict[str, Any]:
+        result = training.result()
+        provenance = Provenance(
+            attempts=self._attempt,
+            started=self._began,
+            ended=datetime.now(UTC),
+            host=platform.node(),
+            versions=package_versions(),
+        )
+        exact = None if result.predictions is None else float(result.predictions.exact.mean())
+        return {
+            "trial": encode(result, provenance),
+            "exact_match": exact,
+            "seconds": result.trace_s + result.train_s + result.eval_s,
+        }
+
+
+def assignment(settings: TrialSettings, *, attempt: int, checkpoint: object, cpus: int) -> dict[str, Any]:
+    """Say what a worker is to train.
+
+    Args:
+        settings: the trial.
+        attempt: which attempt of this command it is, from 1.
+        checkpoint: reference to a checkpoint's bytes in Ray's object store, or None.
+        cpus: threads that TensorFlow may use.
+    """
+    return {
+        "trial_id": settings.trial_id,
+        "settings": settings.model_dump(),
+        "attempt": attempt,
+        "checkpoint": checkpoint,
+        "cpus": cpus,
+    }

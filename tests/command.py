@@ -1,0 +1,81 @@
+"""Runs the installed command as a user does: a process of its own, real files, real Ray."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+RAYSWEEP = Path(sys.executable).parent / "raysweep"
+INJECT = Path(__file__).parent / "inject"
+
+TINY = """
+name: tiny
+grid:
+  arch: [echo, seq2seq]
+  len: [2, 3]
+  mem: 4
+defaults: {epochs: 30, eval_sequences: 3}
+seq2seq: {windows: 6, batch_size: 3}
+"""
+"""Four trials that train in no time."""
+
+
+def environment(folder: Path, fault: Mapping[str, Any] | None = None, **extra: str) -> dict[str, str]:
+    """The environment of a user's shell, with a temporary folder of its own and perhaps a fault."""
+    temporary = Path("/tmp") / f"rs{os.getpid()}-{abs(hash(folder)) % 10_000}"
+    temporary.mkdir(exist_ok=True)
+    values = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+    values |= {"TMPDIR": str(temporary), "COLUMNS": "100", **extra}
+    if fault is not None:
+        state = folder / "fault"
+        state.mkdir(exist_ok=True)
+        content = {"trial": "", "times": -1, "seconds": 0, "state": str(state), **fault}
+        values |= {"RAYSWEEP_FAULT": json.dumps(content), "PYTHONPATH": str(INJECT)}
+    return values
+
+
+def raysweep(
+    *arguments: object, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 240
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command to its end."""
+    return subprocess.run(
+        [RAYSWEEP, *map(str, arguments)],
+        cwd=cwd,
+        env=dict(env if env is not None else environment(cwd)),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def start(
+    *arguments: object, cwd: Path, env: Mapping[str, str] | None = None, **options: Any
+) -> "subprocess.Popen[str]":
+    """Start the command and leave it running."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(
+        [RAYSWEEP, *map(str, arguments)],
+        cwd=cwd,
+        env=dict(env if env is not None else environment(cwd)),
+        text=True,
+        stdin=subprocess.DEVNULL,
+        **pipes,
+    )
+
+
+def write_grid(folder: Path, text: str = TINY, name: str = "tiny.yaml") -> Path:
+    """Write a grid file into a folder."""
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def tables(results: Path, *kinds: str) -> dict[str, bytes]:
+    """Read the files that must be the same whatever happened, by kind and name."""
+    kinds = kinds or ("predictions", "curves")
+    return {f"{k}/{p.name}": p.read_bytes() for k in kinds for p in sorted((results / k).glob("*.parquet"))}
