@@ -1,0 +1,98 @@
+"""One sentence per panel: with how much memory exact-match is reached at each LEN, and where it is not."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from raysweep.results.panels import Panel
+from raysweep.results.wording import count, ranges
+
+REACHED: Final = 0.99
+"""Mean exact-match from which a length counts as learned."""
+
+_FEW: Final = {1: " in one run", 2: " in two runs"}
+"""How to say that fewer than three seeds stand behind a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What one LEN came to; equal outcomes of several LENs are told together."""
+
+    mem: int | None
+    """The smallest MEM that reaches it; None where none does."""
+    seeds: int
+    """The fewest replicates of a cell that this rests on; 0 where there is no result at all."""
+    above: tuple[int, ...]
+    """Larger MEMs that do not reach it."""
+    pending: tuple[int, ...]
+    """MEMs without a result that could change the outcome."""
+
+
+def finding(panel: Panel) -> str:
+    """Condense a panel to a sentence."""
+    lens_of: dict[_Outcome, list[int]] = defaultdict(list)
+    for n_out in panel.lens:
+        lens_of[_outcome(panel, n_out)].append(n_out)
+    behind = {outcome.seeds for outcome in lens_of if outcome.seeds}
+    if not behind:
+        return f"{panel.label}: no results yet."
+    told_once = _FEW.get(min(behind), "") if len(behind) == 1 else None
+    where = {outcome: _where(lens, outcome, panel, told_once) for outcome, lens in lens_of.items()}
+    return _sentence(panel, where, told_once or "")
+
+
+def _outcome(panel: Panel, n_out: int) -> _Outcome:
+    cells = {mem: panel.cells[n_out, mem] for mem in panel.mems if (n_out, mem) in panel.cells}
+    reached = [mem for mem, cell in cells.items() if (cell.exact_match or 0.0) >= REACHED]
+    smallest = min(reached, default=None)
+    return _Outcome(
+        mem=smallest,
+        seeds=min((len(cell.seeds) for cell in cells.values() if cell.seeds), default=0),
+        above=tuple(
+            mem
+            for mem, cell in cells.items()
+            if smallest is not None and mem > smallest and mem not in reached and cell.settled
+        ),
+        pending=tuple(
+            mem for mem, cell in cells.items() if not cell.settled and (smallest is None or mem < smallest)
+        ),
+    )
+
+
+def _where(lens: Sequence[int], outcome: _Outcome, panel: Panel, told_once: str | None) -> str:
+    """Name the lengths, the memory and the reservations of one outcome."""
+    words = "every LEN" if len(lens) == len(panel.lens) > 1 else f"LEN {ranges(lens)}"
+    if outcome.mem is not None:
+        words += f" with MEM {outcome.mem}"
+    if told_once is None:
+        words += _FEW.get(outcome.seeds, "")
+    reservations = []
+    if outcome.above:
+        reservations.append(f"but not with MEM {_listed(outcome.above)}")
+    if outcome.pending and outcome.seeds:
+        reservations.append(f"no result with MEM {_listed(outcome.pending)} yet")
+    return f"{words} ({'; '.join(reservations)})" if reservations else words
+
+
+def _sentence(panel: Panel, where: Mapping[_Outcome, str], runs: str) -> str:
+    reached = ", ".join(words for outcome, words in where.items() if outcome.mem is not None)
+    fallen_short = ", ".join(
+        words for outcome, words in where.items() if outcome.mem is None and outcome.seeds
+    )
+    unknown = ", ".join(words for outcome, words in where.items() if not outcome.seeds)
+    budget = f"in {count(panel.any_cell.settings['epochs'], 'epoch')}"
+    clauses = []
+    if reached:
+        clauses.append(f"{panel.label} reaches exact-match {REACHED}{runs} at {reached}")
+    if fallen_short and reached:
+        clauses.append(f"not at {fallen_short} {budget}")
+    elif fallen_short:
+        clauses.append(f"{panel.label} does not reach exact-match {REACHED}{runs} at {fallen_short} {budget}")
+    if unknown:
+        clauses.append(f"no results yet at {unknown}")
+    return "; ".join(clauses) + "."
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,110 @@
+"""The report on a sweep, as a thing that rich can print; no file is read here.
+
+From top to bottom: what there is, a heat map per panel, accuracy per position, cells that the latest
+grid no longer asks for, findings, failures, and how to read the intervals.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from raysweep.results.analysis import SweepAnalysis
+from raysweep.results.clean_text import clean_text
+from raysweep.results.findings import finding
+from raysweep.results.heatmap import HeatMap
+from raysweep.results.panels import panels
+from raysweep.results.positions import PositionTable, choose_mem
+from raysweep.results.wording import count, ranges
+
+_SHOWN_FAILURES = 5
+
+
+def report_view(analysis: SweepAnalysis, *, mem: int | None = None) -> RenderableType:
+    """Lay out the report; it fits itself to the console that prints it, from 80 columns on.
+
+    Args:
+        analysis: what `analyse` found.
+        mem: the MEM whose accuracy per position is shown; by default the largest that has results.
+
+    Raises:
+        UsageError: no cell has this MEM.
+    """
+    current = panels(cell for cell in analysis.cells if cell.planned or not analysis.plan_known)
+    former = panels(cell for cell in analysis.cells if not cell.planned and analysis.plan_known)
+    shown_mem = choose_mem(current or former, mem)
+    parts: list[RenderableType] = [_header(analysis), *(HeatMap(panel) for panel in current)]
+    if shown_mem is not None:
+        parts.append(PositionTable(current or former, shown_mem))
+    if former:
+        parts.append(Text("no longer in the grid, results kept", "bold"))
+        parts.extend(HeatMap(panel) for panel in former)
+    parts.append(Group(Text("findings", "bold"), *map(_indented, map(finding, current or former))))
+    if analysis.failures:
+        parts.append(Group(*_failures(analysis)))
+    parts.append(Group(*map(_remark, _remarks(analysis))))
+    return Group(*_spaced(parts))
+
+
+def _spaced(parts: Sequence[RenderableType]) -> Iterator[RenderableType]:
+    for number, part in enumerate(parts):
+        if number:
+            yield Text("")
+        yield part
+
+
+def _indented(words: str) -> RenderableType:
+    return Padding(Text(words), (0, 0, 0, 2))
+
+
+def _remark(words: str) -> RenderableType:
+    return Text(words, "dim")
+
+
+def _header(analysis: SweepAnalysis) -> Text:
+    """`lengths · 168 of 168 trials · seeds 0, 1, 2 · 50 sequences a trial`."""
+    counts = analysis.counts
+    parts = [f"{counts.done + counts.diverged} of {count(counts.total, 'trial')}"]
+    parts += [
+        f"{number:,} {word}"
+        for word, number in (
+            ("diverged", counts.diverged),
+            ("failed", counts.failed),
+            ("missing", counts.missing),
+        )
+        if number
+    ]
+    seeds = {seed for cell in analysis.cells for seed in (*cell.seeds, *cell.diverged)}
+    if seeds:
+        parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {ranges(seeds)}")
+        sequences = {cell.settings["eval_sequences"] for cell in analysis.cells}
+        parts.append(f"{ranges(sequences)} sequences a trial")
+    return Text.assemble((clean_text(analysis.name), "bold"), " · ", " · ".join(parts))
+
+
+def _failures(analysis: SweepAnalysis) -> Iterator[Text]:
+    """Name some failed trials, each with the kind and the first line of its failure."""
+    yield Text("failed", "bold")
+    for failure in analysis.failures[:_SHOWN_FAILURES]:
+        first_line = clean_text(failure.message).strip().partition("\n")[0]
+        yield Text(
+            f"  {clean_text(failure.trial_id)}  {failure.kind}: {first_line}",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    if len(analysis.failures) > _SHOWN_FAILURES:
+        yield Text(f"  and {len(analysis.failures) - _SHOWN_FAILURES:,} more")
+
+
+def _remarks(analysis: SweepAnalysis) -> Iterator[str]:
+    over = {cell.interval.over for cell in analysis.cells if cell.interval}
+    if over:
+        yield (
+            f"± is half a 95 % interval (Student t, over {' or '.join(sorted(over))}), cut to 0–1; "
+            "none where all agree."
+        )
+    if any(cell.diverged for cell in analysis.cells):
+        yield "Diverged trials are results, but in no average."
+    if not analysis.plan_known:
+        yield "sweep.json is absent or torn: what was asked is not known, so what is missing is not either."

@@ -1,0 +1,68 @@
+"""Numbers and lists as the report's words."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def share(value: float) -> str:
+    """A share to two places.
+
+    >>> share(0.987), share(1.0)
+    ('0.99', '1.00')
+    """
+    return f"{value:.2f}"
+
+
+def plus_minus(half_width: float) -> str:
+    """Half an interval's width in four characters.
+
+    >>> plus_minus(0.0349), plus_minus(0.996), plus_minus(6.353)
+    ('±.03', '±1.0', '±6.4')
+    """
+    rounded = f"{half_width:.2f}"
+    return f"±{rounded[1:]}" if rounded.startswith("0") else f"±{half_width:.1f}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count(1, "seed"), count(5000, "epoch")
+    ('1 seed', '5,000 epochs')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers, ascending; three or more in a row as a range.
+
+    >>> ranges([2, 3, 4, 7, 9, 10])
+    '2–4, 7, 9, 10'
+    """
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return ", ".join(parts)
+
+
+def setting(name: str, value: Any) -> str:
+    """One setting as people say it.
+
+    >>> setting("epochs", 20000), setting("learning_rate", 0.01)
+    ('20,000 epochs', 'learning_rate 0.01')
+    """
+    if name == "epochs":
+        return count(value, "epoch")
+    return f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+
+
+def bar(shares: Sequence[float]) -> str:
+    """A small bar for each share, one character high.
+
+    >>> bar([0.0, 0.31, 0.86, 0.95, 1.0])
+    '▁▃▇██'
+    """
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int(value * 8))] for value in shares)
