@@ -1,0 +1,28 @@
+"""What a trained network says of sequences it has never seen."""
+
+import numpy as np
+
+from raysweep.experiment.adam import Variables
+from raysweep.experiment.sequences import windows_of
+from raysweep.experiment.steps import Steps
+from raysweep.outcome import Predictions
+from raysweep.settings import TrialSettings
+
+
+def evaluate(steps: Steps, variables: Variables, settings: TrialSettings) -> Predictions:
+    """Predict every window of the trial's held-out sequences.
+
+    Each sequence is read in the trial's batch size, the states carried from batch to batch and reset before
+    the next sequence, as in training; the symbol predicted at a position is the softmax's largest.
+    """
+    told = steps.evaluate(variables, settings, settings.eval_sequences)
+    windows = np.concatenate([windows_of(sequence, settings.n_in) for sequence in told.sequences])
+    count = np.arange(len(windows), dtype=np.int32)
+    return Predictions(
+        sequence=count // settings.windows,
+        window=count % settings.windows,
+        input=windows,
+        expected=np.ascontiguousarray(windows[:, : settings.n_out]),
+        predicted=told.predicted.reshape(-1, settings.n_out),
+        confidence=told.confidence.reshape(-1, settings.n_out),
+    )

@@ -1,0 +1,106 @@
+"""The two networks as Keras models, their weights, and where those start.
+
+The Keras model is what users see, save and inspect. The compiled loop trains the same weights outside of
+it; `build_model(settings).set_weights(training.weights)` brings them back.
+"""
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from raysweep.experiment.sequences import ALGORITHM, Domain, stream
+from raysweep.outcome import Floats, LayerWeight
+from raysweep.settings import TrialSettings
+
+
+def build_model(settings: TrialSettings) -> keras.Model:
+    """Build a trial's network with the initial weights of its seed, compiled for `fit`.
+
+    Input is one-hot, (batch_size, n_in, vocab); output is the softmax, (batch_size, n_out, vocab). The
+    LSTMs are stateful: ``keras.Model.layers[i].reset_states()`` ends a sequence.
+    """
+    inputs = keras.Input(batch_shape=(settings.batch_size, settings.n_in, settings.vocab), name="window")
+    if settings.arch == "echo":
+        hidden = keras.layers.LSTM(settings.mem, stateful=True, return_sequences=True, name="lstm")(inputs)
+    else:
+        encoded = keras.layers.LSTM(settings.mem, stateful=True, name="lstm")(inputs)
+        repeated = keras.layers.RepeatVector(settings.n_out, name="repeat_vector")(encoded)
+        hidden = keras.layers.LSTM(settings.mem, stateful=True, return_sequences=True, name="lstm_1")(
+            repeated
+        )
+    outputs = keras.layers.Dense(settings.vocab, activation="softmax", name="dense")(hidden)
+    model = keras.Model(inputs, outputs, name=settings.arch)
+    model.set_weights(initial_weights(settings))
+    model.compile(
+        loss="categorical_crossentropy",
+        optimizer=keras.optimizers.Adam(settings.learning_rate),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def layer_weights(settings: TrialSettings) -> tuple[LayerWeight, ...]:
+    """List the network's weights, in the order of ``keras.Model.get_weights``, without building it."""
+    inputs = {"lstm": settings.vocab}
+    if settings.arch == "seq2seq":
+        inputs["lstm_1"] = settings.mem
+    gates = 4 * settings.mem
+    recurrent = [
+        LayerWeight(layer, weight, shape)
+        for layer, width in inputs.items()
+        for weight, shape in (
+            ("kernel", (width, gates)),
+            ("recurrent_kernel", (settings.mem, gates)),
+            ("bias", (gates,)),
+        )
+    ]
+    dense = [
+        LayerWeight("dense", "kernel", (settings.mem, settings.vocab)),
+        LayerWeight("dense", "bias", (settings.vocab,)),
+    ]
+    return (*recurrent, *dense)
+
+
+def initial_weights(settings: TrialSettings) -> list[Floats]:
+    """Draw the weights a trial starts with, in the order of ``keras.Model.get_weights``.
+
+    The distributions are those of Keras' default initialisers: Glorot uniform for kernels, orthogonal for
+    recurrent kernels, zero for biases but for one in the LSTM's forget gate. They are drawn here because
+    Keras' own initialisers leave the generator to the device.
+    """
+    first = stream(Domain.INITIAL_WEIGHTS, settings.seed)
+    return [_initial(weight, key=(first, number)) for number, weight in enumerate(layer_weights(settings))]
+
+
+def _initial(weight: LayerWeight, key: tuple[int, int]) -> Floats:
+    seed = tf.constant(key, tf.int64)
+    if weight.weight == "kernel":
+        return _glorot_uniform(weight.shape, seed)
+    if weight.weight == "recurrent_kernel":
+        return _orthogonal(weight.shape, seed)
+    bias = np.zeros(weight.shape, np.float32)
+    if weight.layer != "dense":
+        units = weight.shape[0] // 4
+        bias[units : 2 * units] = 1.0  # Keras' gates are i, f, c, o: this is `unit_forget_bias`
+    return bias
+
+
+def _glorot_uniform(shape: tuple[int, ...], seed: tf.Tensor) -> Floats:
+    """Glorot & Bengio (2010): uniform within ± sqrt(6 / (fan_in + fan_out))."""
+    limit = (6.0 / sum(shape)) ** 0.5
+    return _array(tf.random.stateless_uniform(shape, seed, -limit, limit, alg=ALGORITHM))
+
+
+def _orthogonal(shape: tuple[int, ...], seed: tf.Tensor) -> Floats:
+    """Saxe et al. (2014): the Q of a normal matrix, with R's diagonal made positive so that Q is uniform."""
+    rows, columns = max(shape), min(shape)
+    normal = tf.random.stateless_normal((rows, columns), seed, alg=ALGORITHM)
+    # TensorFlow's QR, because NumPy's gives other bits with another number of threads.
+    q, r = tf.linalg.qr(normal)
+    q = q * tf.sign(tf.linalg.diag_part(r))
+    return _array(q if shape[0] == rows else tf.transpose(q))
+
+
+def _array(tensor: tf.Tensor) -> npt.NDArray[np.float32]:
+    return np.asarray(tensor, np.float32)

@@ -1,0 +1,90 @@
+"""The data: random integers from stateless streams, and the windows that are cut from them.
+
+Three domains draw random numbers: the initial weights, the training and the evaluation. Every draw is a
+pure function of its key, a pair of int64, so that any epoch's data can be had without the epochs before::
+
+    key = (domain << 32 | seed, index)      index: the weight's, the epoch's, the sequence's number
+
+A seed is below 2^31, so the first halves of two domains never meet, and no key of one domain equals one
+of another. The generator is Philox by name, because the automatic choice differs between devices.
+"""
+
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from raysweep.outcome import Ints
+from raysweep.settings import TrialSettings
+
+ALGORITHM: Final = "philox"
+
+
+class Domain(IntEnum):
+    """What random numbers are drawn for; no two domains share a key."""
+
+    INITIAL_WEIGHTS = 1
+    TRAINING = 2
+    EVALUATION = 3
+
+
+def stream(domain: Domain, seed: int) -> int:
+    """Return the first half of the keys of one domain and seed; `(stream, index)` is a key.
+
+    >>> stream(Domain.TRAINING, 0) == 2 << 32
+    True
+    """
+    return int(domain) << 32 | seed
+
+
+def draw_integers(stream: Any, index: Any, length: int, values: Any) -> Any:
+    """Draw one sequence of integers, uniform over 0 to `values - 1`; works eagerly and in a graph.
+
+    Args:
+        stream: () int64, from `stream`.
+        index: () int64, number of the epoch or of the evaluation sequence.
+        length: integers to draw.
+        values: () int32, how many distinct integers there are.
+
+    Returns:
+        (length,) int32 tensor.
+    """
+    key = tf.stack([tf.cast(stream, tf.int64), tf.cast(index, tf.int64)])
+    return tf.random.stateless_uniform([length], key, 0, values, tf.int32, alg=ALGORITHM)
+
+
+def sequence_length(settings: TrialSettings) -> int:
+    """Integers in one sequence: enough for all its overlapping windows."""
+    return settings.windows + settings.n_in - 1
+
+
+def training_sequence(settings: TrialSettings, epoch: int) -> Ints:
+    """Return the (windows + n_in - 1,) integers that an epoch, counted from 1, trains on."""
+    return _sequence(settings, Domain.TRAINING, epoch)
+
+
+def evaluation_sequence(settings: TrialSettings, sequence: int) -> Ints:
+    """Return the (windows + n_in - 1,) integers of a held-out sequence, counted from 0."""
+    return _sequence(settings, Domain.EVALUATION, sequence)
+
+
+def _sequence(settings: TrialSettings, domain: Domain, index: int) -> Ints:
+    length = sequence_length(settings)
+    drawn = draw_integers(stream(domain, settings.seed), index, length, settings.values)
+    return np.asarray(drawn, np.int32)
+
+
+def windows_of(sequence: npt.ArrayLike, n_in: int) -> Ints:
+    """Cut every window of `n_in` integers from a sequence; its first `n_out` columns are the targets.
+
+    Returns:
+        (windows, n_in): window i is ``sequence[i : i + n_in]``.
+
+    >>> windows_of([7, 8, 9, 5], n_in=3).tolist()
+    [[7, 8, 9], [8, 9, 5]]
+    """
+    return np.ascontiguousarray(
+        np.lib.stride_tricks.sliding_window_view(np.asarray(sequence, np.int32), n_in)
+    )

@@ -1,0 +1,229 @@
+"""Compiled steps: the loop over epochs and batches, and the evaluation, traced once for each shape.
+
+Everything in which trials of one shape can differ goes in at run time, the variables too. So replicates
+share a trace, no trial can see what another left behind, and the steps themselves hold no state.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import tensorflow as tf
+
+from raysweep.experiment import networks
+from raysweep.experiment.adam import Variables, adam_rates, apply_adam
+from raysweep.experiment.lstm import State, Tensor
+from raysweep.experiment.networks import Shape
+from raysweep.experiment.sequences import Domain, draw_integers, stream
+from raysweep.outcome import Floats, Ints
+from raysweep.settings import TrialSettings
+
+MOST_SHAPES: Final = 16
+"""Shapes whose steps one process keeps; the least recently used go."""
+
+
+class Epochs(NamedTuple):
+    """What a run of epochs reports; shorter than asked for where a loss was not finite, which is the last."""
+
+    loss: Floats
+    """(epochs,): mean over the epoch's batches."""
+    accuracy: Floats
+    """(epochs,): accuracy per position, mean over the epoch's batches."""
+
+
+class Evaluated(NamedTuple):
+    """What the network says of the evaluation sequences."""
+
+    sequences: Ints
+    """(eval_sequences, windows + n_in - 1)"""
+    predicted: Ints
+    """(eval_sequences, windows, n_out)"""
+    confidence: Floats
+    """(eval_sequences, windows, n_out): the softmax value of each predicted symbol."""
+
+
+class Steps:
+    """The compiled steps of one shape; traced when first used, or by `trace`."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Prepare the functions; nothing is traced yet."""
+        self.shape = shape
+        # Small trials spend their time between operations: the simple executor halves that. It cannot
+        # wait for a GPU, and there it would not pay.
+        self._executor = "" if tf.config.list_physical_devices("GPU") else "SINGLE_THREADED_EXECUTOR"
+        self._train = tf.function(self._train_epochs, autograph=False)
+        self._evaluate = tf.function(self._evaluate_sequences, autograph=False)
+        self._traced = False
+
+    def trace(self, variables: Variables, settings: TrialSettings) -> float:
+        """Trace both functions unless that is done; return the seconds it took. Trains nothing."""
+        if self._traced:
+            return 0.0
+        start = time.perf_counter()
+        self.train(variables, settings, after=0, epochs=0)
+        self.evaluate(variables, settings, sequences=0)
+        self._traced = True
+        return time.perf_counter() - start
+
+    def train(self, variables: Variables, settings: TrialSettings, after: int, epochs: int) -> Epochs:
+        """Train the epochs `after + 1` to `after + epochs`, or to the first whose loss is not finite."""
+        with tf.experimental.function_executor_type(self._executor):
+            losses, accuracies, trained = self._train(
+                variables,
+                tf.constant(stream(Domain.TRAINING, settings.seed), tf.int64),
+                tf.constant(settings.values, tf.int32),
+                tf.constant(settings.learning_rate, tf.float32),
+                tf.constant(after, tf.int64),
+                tf.constant(epochs, tf.int32),
+            )
+        done = int(trained)
+        return Epochs(losses.numpy()[:done], accuracies.numpy()[:done])
+
+    def evaluate(self, variables: Variables, settings: TrialSettings, sequences: int) -> Evaluated:
+        """Let the network predict every window of this many held-out sequences."""
+        with tf.experimental.function_executor_type(self._executor):
+            drawn, predicted, confidence = self._evaluate(
+                variables.weights,
+                tf.constant(stream(Domain.EVALUATION, settings.seed), tf.int64),
+                tf.constant(settings.values, tf.int32),
+                tf.constant(sequences, tf.int32),
+            )
+        return Evaluated(
+            drawn.numpy()[:: self.shape.batches], self._by_window(predicted), self._by_window(confidence)
+        )
+
+    def _by_window(self, batches: Tensor) -> Any:
+        """Bring (sequences * batches, n_out * batch) into the order (sequences, windows, n_out)."""
+        shape = self.shape
+        by_time = batches.numpy().reshape(-1, shape.n_out, shape.batch_size)
+        return by_time.transpose(0, 2, 1).reshape(-1, shape.windows, shape.n_out)
+
+    def _train_epochs(
+        self,
+        variables: Variables,
+        stream: Tensor,
+        values: Tensor,
+        learning_rate: Tensor,
+        after: Tensor,
+        epochs: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Train epoch after epoch in the graph; return losses, accuracies and how many were trained."""
+
+        def train_epoch(done: Tensor, _: Tensor, losses: Any, accuracies: Any) -> tuple[Any, ...]:
+            before = after + tf.cast(done, tf.int64)
+            sequence = draw_integers(stream, before + 1, self.shape.sequence_length, values)
+            rates = adam_rates(learning_rate, before * self.shape.batches, self.shape.batches)
+            loss, accuracy = self._train_sequence(variables, sequence, rates)
+            return done + 1, loss, losses.write(done, loss), accuracies.write(done, accuracy)
+
+        arrays = [tf.TensorArray(tf.float32, epochs, element_shape=[]) for _ in range(2)]
+        done, _, losses, accuracies = tf.while_loop(
+            lambda done, loss, *_: (done < epochs) & tf.math.is_finite(loss),
+            train_epoch,
+            (tf.constant(0), tf.constant(0.0), *arrays),
+        )
+        return losses.stack(), accuracies.stack(), done
+
+    def _train_sequence(self, variables: Variables, sequence: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
+        """Update once for each batch of a sequence; return the means of their losses and accuracies."""
+        batches = self.shape.batches
+        if batches == 1:
+            loss, accuracy, _ = self._update(variables, sequence, rates[0], self._no_states())
+            return loss, accuracy
+
+        def train_batch(batch: Tensor, loss: Tensor, accuracy: Tensor, states: Any) -> tuple[Any, ...]:
+            tokens = self._tokens(sequence, batch)
+            batch_loss, batch_accuracy, states = self._update(variables, tokens, rates[batch], states)
+            return batch + 1, loss + batch_loss, accuracy + batch_accuracy, states
+
+        _, loss, accuracy, _ = tf.while_loop(
+            lambda batch, *_: batch < batches,
+            train_batch,
+            (tf.constant(0), tf.constant(0.0), tf.constant(0.0), self._zero_states()),
+        )
+        return loss / batches, accuracy / batches
+
+    def _update(
+        self, variables: Variables, tokens: Tensor, rate: Tensor, states: Sequence[State | None]
+    ) -> tuple[Tensor, Tensor, list[State]]:
+        """Make one Adam update; return the batch's loss and accuracy, and the states it leaves."""
+        shape = self.shape
+        weights = [weight.read_value() for weight in variables.weights]
+        done = networks.forward(shape, weights, tokens, states)
+        labels = tf.gather(tokens, networks.positions(shape, shape.n_out))
+        losses, gradient = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=done.logits, labels=labels)
+        hits = tf.equal(tf.argmax(done.logits, axis=1, output_type=tf.int32), labels)
+        gradient = gradient * (1.0 / (shape.n_out * shape.batch_size))
+        apply_adam(variables, networks.backward(shape, weights, done, gradient), rate)
+        return tf.reduce_mean(losses), tf.reduce_mean(tf.cast(hits, tf.float32)), done.states
+
+    def _evaluate_sequences(
+        self, variables: Sequence[tf.Variable], stream: Tensor, values: Tensor, sequences: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Predict batch after batch of sequence after sequence; return a row for each batch."""
+        shape = self.shape
+        weights = [weight.read_value() for weight in variables]
+
+        def predict_batch(
+            number: Tensor, states: Any, drawn: Any, symbols: Any, values_: Any
+        ) -> tuple[Any, ...]:
+            batch = number % shape.batches
+            sequence = draw_integers(stream, number // shape.batches, shape.sequence_length, values)
+            carried = tf.cast(batch > 0, tf.float32)
+            states = [State(state.hidden * carried, state.cell * carried) for state in states]
+            done = networks.forward(shape, weights, self._tokens(sequence, batch), states)
+            softmax = tf.nn.softmax(done.logits)
+            return (
+                number + 1,
+                done.states,
+                drawn.write(number, sequence),
+                symbols.write(number, tf.argmax(softmax, axis=1, output_type=tf.int32)),
+                values_.write(number, tf.reduce_max(softmax, axis=1)),
+            )
+
+        rows = sequences * shape.batches
+        row = [shape.n_out * shape.batch_size]
+        drawn, symbols, confidence = tf.while_loop(
+            lambda number, *_: number < rows,
+            predict_batch,
+            (
+                tf.constant(0),
+                self._zero_states(),
+                tf.TensorArray(tf.int32, rows, element_shape=[shape.sequence_length]),
+                tf.TensorArray(tf.int32, rows, element_shape=row),
+                tf.TensorArray(tf.float32, rows, element_shape=row),
+            ),
+        )[2:]
+        return drawn.stack(), symbols.stack(), confidence.stack()
+
+    def _tokens(self, sequence: Tensor, batch: Tensor) -> Tensor:
+        """Return the integers of one batch's windows, (batch + n_in - 1,)."""
+        return tf.slice(sequence, [batch * self.shape.batch_size], [self.shape.batch_length])
+
+    def _zero_states(self) -> list[State]:
+        zeros = tf.zeros([self.shape.batch_size, self.shape.mem])
+        return [State(zeros, zeros) for _ in range(self.shape.layers)]
+
+    def _no_states(self) -> list[None]:
+        return [None] * self.shape.layers
+
+
+class CompiledSteps:
+    """The compiled steps of the shapes used last; one for each process that trains many trials.
+
+    Trials of one shape, replicates above all, share a trace and nothing else.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._by_shape: OrderedDict[Shape, Steps] = OrderedDict()
+
+    def of(self, settings: TrialSettings) -> Steps:
+        """Return the steps for a trial's shape, new ones if it was not met lately."""
+        shape = Shape.of(settings)
+        steps = self._by_shape.pop(shape, None) or Steps(shape)
+        self._by_shape[shape] = steps
+        if len(self._by_shape) > MOST_SHAPES:
+            self._by_shape.popitem(last=False)
+        return steps

@@ -1,0 +1,187 @@
+"""One trial under way: trained in slices, saved and taken up again, with the same result however cut."""
+
+import io
+import time
+import zipfile
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+from raysweep.errors import ResultsError
+from raysweep.experiment.adam import Variables
+from raysweep.experiment.evaluation import evaluate
+from raysweep.experiment.lstm import swap_gates
+from raysweep.experiment.models import initial_weights, layer_weights
+from raysweep.experiment.steps import CompiledSteps
+from raysweep.outcome import Curve, Floats, TrialResult
+from raysweep.settings import TrialSettings
+
+GROWTH: Final = 8
+"""How many times longer than the one before a call of the compiled loop may be, while its speed is learnt."""
+
+
+class Training:
+    """One trial, trained a slice at a time.
+
+    The result depends on the settings alone: not on the slices, not on checkpoints, not on the trials that
+    used the compiled steps before.
+
+    Attributes:
+        epoch: epochs trained so far.
+        loss: of the last epoch trained, NaN before the first.
+        accuracy: of the last epoch trained, NaN before the first.
+
+    Raises:
+        ResultsError: the checkpoint is damaged, or of another trial.
+    """
+
+    def __init__(
+        self, settings: TrialSettings, steps: CompiledSteps | None = None, checkpoint: bytes | None = None
+    ) -> None:
+        """Begin a trial, or take it up where `checkpoint` left it.
+
+        Args:
+            settings: the trial.
+            steps: where compiled steps are kept from trial to trial; None for a trial on its own.
+            checkpoint: what `checkpoint` returned.
+        """
+        self.settings = settings
+        self._losses = np.zeros(0, np.float32)
+        self._accuracies = np.zeros(0, np.float32)
+        self._train_s = 0.0
+        if checkpoint is None:
+            weights = _swapped(settings, initial_weights(settings))
+            self._variables = Variables.starting_from(weights)
+        else:
+            self._restore(checkpoint)
+        self._steps = (steps or CompiledSteps()).of(settings)
+        self._trace_s = self._steps.trace(self._variables, settings)
+        self._epochs_per_s = 0.0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained so far."""
+        return len(self._losses)
+
+    @property
+    def loss(self) -> float:
+        """Of the last epoch trained, NaN before the first."""
+        return float(self._losses[-1]) if self.epoch else float("nan")
+
+    @property
+    def accuracy(self) -> float:
+        """Of the last epoch trained, NaN before the first."""
+        return float(self._accuracies[-1]) if self.epoch else float("nan")
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last epoch's loss is not finite, which ends the training."""
+        return self.epoch > 0 and not np.isfinite(self._losses[-1])
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch is trained, or the training diverged."""
+        return self.diverged or self.epoch >= self.settings.epochs
+
+    @property
+    def weights(self) -> list[Floats]:
+        """The weights as they are now, in the order and layout of ``keras.Model.get_weights``."""
+        return _swapped(self.settings, [weight.numpy() for weight in self._variables.weights])
+
+    def advance(self, seconds: float) -> None:
+        """Train for about that long: at least one epoch, never beyond the last."""
+        end = time.perf_counter() + seconds
+        epochs = 1
+        while not self.finished:
+            began = time.perf_counter()
+            epochs = min(epochs, self.settings.epochs - self.epoch)
+            done = self._steps.train(self._variables, self.settings, after=self.epoch, epochs=epochs)
+            self._losses = np.concatenate([self._losses, done.loss])
+            self._accuracies = np.concatenate([self._accuracies, done.accuracy])
+            now = time.perf_counter()
+            self._train_s += now - began
+            affordable = int((end - now) / (now - began) * epochs)
+            if affordable < 1:
+                return
+            epochs = min(affordable, GROWTH * epochs)
+
+    def checkpoint(self) -> bytes:
+        """Save everything the rest of the training depends on, in NumPy's format without pickled objects."""
+        saved: dict[str, Any] = {f"variable_{n}": array for n, array in enumerate(self._variables.arrays())}
+        saved |= {"trial": self.settings.trial_id, "loss": self._losses, "accuracy": self._accuracies}
+        file = io.BytesIO()
+        np.savez(file, **saved, train_s=self._train_s)
+        return file.getvalue()
+
+    def _restore(self, checkpoint: bytes) -> None:
+        try:
+            with np.load(io.BytesIO(checkpoint), allow_pickle=False) as saved:
+                trial = str(saved["trial"])
+                self._losses, self._accuracies = saved["loss"], saved["accuracy"]
+                self._train_s = float(saved["train_s"])
+                count = 3 * len(layer_weights(self.settings))
+                arrays = (
+                    [saved[f"variable_{n}"] for n in range(count)] if trial == self.settings.trial_id else []
+                )
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ResultsError(
+                f"checkpoint of {self.settings.trial_id}: damaged ({error}); start the trial without it"
+            ) from error
+        if trial != self.settings.trial_id:
+            raise ResultsError(
+                f"checkpoint is of trial {trial}, not of {self.settings.trial_id}; start the trial without it"
+            )
+        self._variables = Variables.of(arrays)
+
+    def result(self) -> TrialResult:
+        """Evaluate the trained network on the held-out sequences.
+
+        Raises:
+            RuntimeError: the training is not finished.
+        """
+        if not self.finished:
+            raise RuntimeError(
+                f"{self.settings.trial_id} has trained {self.epoch} of {self.settings.epochs} epochs; "
+                "call advance until it is finished"
+            )
+        began = time.perf_counter()
+        predictions = None if self.diverged else evaluate(self._steps, self._variables, self.settings)
+        return TrialResult(
+            settings=self.settings,
+            status="diverged" if self.diverged else "done",
+            loss=self.loss,
+            accuracy=self.accuracy,
+            curve=_curve(self._losses, self._accuracies, self.settings.curve_every),
+            predictions=predictions,
+            layers=layer_weights(self.settings),
+            updates=self.epoch * (self.settings.windows // self.settings.batch_size),
+            trace_s=self._trace_s,
+            train_s=self._train_s,
+            eval_s=time.perf_counter() - began,
+            device="gpu" if tf.config.list_physical_devices("GPU") else "cpu",
+        )
+
+
+def _swapped(settings: TrialSettings, weights: list[Floats]) -> list[Floats]:
+    """Exchange the gate order of Keras and of the compiled loop in every weight of the LSTMs."""
+    return [
+        weight if of.layer == "dense" else swap_gates(weight)
+        for of, weight in zip(layer_weights(settings), weights, strict=True)
+    ]
+
+
+def _curve(losses: Floats, accuracies: Floats, every: int) -> Curve:
+    """Average `every` epochs into each point, in float64; the last point holds what is left.
+
+    >>> curve = _curve(np.float32([4, 2, 1]), np.float32([0, 0.5, 1]), every=2)
+    >>> curve.epoch.tolist(), curve.loss.tolist(), curve.accuracy.tolist()
+    ([2, 3], [3.0, 1.0], [0.25, 1.0])
+    """
+    starts = np.arange(0, len(losses), every)
+    ends = np.minimum(starts + every, len(losses))
+    loss, accuracy = (
+        np.add.reduceat(values.astype(np.float64), starts) / (ends - starts)
+        for values in (losses, accuracies)
+    )
+    return Curve(ends.astype(np.int32), loss, accuracy)
