@@ -6,6 +6,7 @@
     ├── UsageError          2     a bad argument, an unknown trial, a bad value
     │   └── GridError       2     a grid file with one or more problems
     ├── ResultsError        1     a results folder that cannot be believed as it is
+    │   └── UnknownSchemaError 1  results of another version of raysweep
     └── SurroundingsError   3     the machine, the disk, the cluster
         ├── LockedError     3     another run writes to the same results folder
         ├── StorageError    3     a folder that cannot be written, a full disk
@@ -46,6 +47,10 @@ class GridError(UsageError):
 
 class ResultsError(RaysweepError):
     """A results folder whose files cannot be believed or read as they are."""
+
+
+class UnknownSchemaError(ResultsError):
+    """Results of another version of raysweep: not damaged, but not to be read or added to by this one."""
 
 
 class SurroundingsError(RaysweepError):

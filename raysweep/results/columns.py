@@ -7,9 +7,6 @@ import pyarrow as pa
 
 from raysweep.settings import TrialSettings
 
-SCHEMA_VERSION: Final = 1
-"""Version of the columns and their meaning; a reader refuses any other."""
-
 
 def _list(value: pa.DataType) -> pa.DataType:
     return pa.list_(pa.field("element", value, nullable=False))

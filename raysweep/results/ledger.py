@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from raysweep.errors import ResultsError
+from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.results import seal
 from raysweep.results.lock import live_holder, lock
 from raysweep.results.paths import Kind, Paths, trial_of
+from raysweep.results.receipt import read_receipt
 from raysweep.results.record import Failure, SweepRecord, from_json
 from raysweep.results.storage import Folder, read_file, refuse_link
 from raysweep.results.verify import Damage, VerifyReport, trial_damage
@@ -34,6 +35,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         """Keep the folder's name; nothing is read or made."""
         self.paths = Paths(folder)
+        self._readable: set[str] = set()
 
     def committed(self) -> set[str]:
         """The ids of the trials that are done, by their files' names alone.
@@ -48,10 +50,12 @@ class Ledger:
         """The files of one table that count: those of committed trials, sorted, for DuckDB or Arrow.
 
         Raises:
+            UnknownSchemaError: one of the trials was written by another version of raysweep.
             ResultsError: the folder or one of the files is a symbolic link.
             StorageError: the folder cannot be read.
         """
         present = self.committed()
+        self._require_readable(present)
         if kind != "trials":
             # Listed second: a trial that is committed meanwhile has its file here but is not asked for.
             present &= self._ids(self.paths.folder / kind, Paths.TABLE_SUFFIX)
@@ -102,6 +106,18 @@ class Ledger:
                 yield writer
             finally:
                 writer.close()
+
+    def _require_readable(self, trial_ids: set[str]) -> None:
+        """Refuse rows of an unknown schema; each row is looked at once, and damage is left to `verify`."""
+        for trial_id in sorted(trial_ids - self._readable):
+            path = self.paths.table("trials", trial_id)
+            try:
+                read_receipt(_read(path) or b"")
+            except UnknownSchemaError as error:
+                raise UnknownSchemaError(f"{path}: {error}") from error
+            except ResultsError:
+                continue
+        self._readable |= trial_ids
 
     def _ids(self, path: Path, suffix: str) -> set[str]:
         refuse_link(self.paths.folder)

@@ -5,11 +5,10 @@ process that writes. The same result gives the same bytes, so that the files of 
 compared; what varies from run to run (times, host, attempts) stands in `trials` alone.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,8 @@ import pyarrow.parquet as pq
 from raysweep.errors import ResultsError
 from raysweep.outcome import Curve, LayerWeight, Predictions, TrialResult
 from raysweep.results import seal
-from raysweep.results.columns import CURVES, PREDICTIONS, SCHEMA_VERSION, TRIALS
+from raysweep.results.columns import CURVES, PREDICTIONS, TRIALS
+from raysweep.results.receipt import SCHEMA_VERSION, Digest, Receipt, require_known
 from raysweep.settings import TrialSettings
 
 __all__ = [
@@ -29,14 +29,11 @@ __all__ = [
     "SCHEMA_VERSION",
     "TRIALS",
     "DecodedTrial",
-    "Digest",
     "EncodedTrial",
     "Provenance",
-    "Receipt",
     "check_version",
     "decode",
     "encode",
-    "read_receipt",
     "read_row",
     "read_table",
     "settings_of",
@@ -44,13 +41,6 @@ __all__ = [
 
 _VERSION_KEY: Final = "raysweep.schema"
 _SEAL_KEY: Final = "raysweep.seal"
-
-_RECEIPT: Final = pa.schema(
-    [
-        TRIALS.field(name)
-        for name in ("trial_id", "predictions_size", "predictions_sha256", "curves_size", "curves_sha256")
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,40 +70,6 @@ class EncodedTrial:
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
-    """What identifies a file's bytes."""
-
-    size: int
-    sha256: str
-
-    @classmethod
-    def of(cls, data: bytes) -> Self:
-        """The digest of these bytes."""
-        return cls(len(data), hashlib.sha256(data).hexdigest())
-
-    def check(self, data: bytes) -> None:
-        """Compare with what was written.
-
-        Raises:
-            ResultsError: the bytes are others.
-        """
-        if len(data) != self.size:
-            raise ResultsError(f"the file has {len(data):,} bytes, {self.size:,} were written")
-        if Digest.of(data) != self:
-            raise ResultsError("the file does not match its checksum")
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a trial's row says of its other files."""
-
-    trial_id: str
-    predictions: Digest | None
-    """None where the training diverged."""
-    curves: Digest
-
-
-@dataclass(frozen=True, slots=True)
 class DecodedTrial:
     """What `encode` was given."""
 
@@ -125,6 +81,9 @@ def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
     """Write a trial's three tables; equal arguments give equal bytes."""
     predictions = None if result.predictions is None else _write(_predictions_table(result))
     curves = _write(_curves_table(result))
+    receipt = Receipt(
+        result.settings.trial_id, None if predictions is None else Digest.of(predictions), Digest.of(curves)
+    )
     row = {
         **_settings_row(result.settings),
         **_outcome_row(result),
@@ -133,11 +92,10 @@ def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
         "ended": provenance.ended.astimezone(UTC),
         "host": provenance.host,
         "versions": sorted(provenance.versions.items()),
-        **_digest_columns("predictions", predictions),
-        **_digest_columns("curves", curves),
+        **receipt.columns(),
     }
-    trials = seal.seal(_write(pa.Table.from_pylist([row], TRIALS), {_SEAL_KEY: seal.SLOT}))
-    return EncodedTrial(result.settings.trial_id, trials, predictions, curves)
+    trials = seal.seal(_write(pa.Table.from_pylist([row], TRIALS), {_SEAL_KEY: receipt.unsealed()}))
+    return EncodedTrial(receipt.trial_id, trials, predictions, curves)
 
 
 def decode(trial: EncodedTrial) -> DecodedTrial:
@@ -169,24 +127,16 @@ def read_row(data: bytes) -> dict[str, Any]:
     Raises:
         ResultsError: the bytes are not those that were written, or of another schema.
     """
-    return _read_row(data, TRIALS)
-
-
-def read_receipt(data: bytes) -> Receipt:
-    """Read only what a file of `trials/` says of the trial's other files, in a third of the time.
-
-    Raises:
-        ResultsError: the bytes are not those that were written, or of another schema.
-    """
-    row = _read_row(data, _RECEIPT)
-    predictions, curves = (
-        Digest(row[f"{kind}_size"], row[f"{kind}_sha256"]) for kind in ("predictions", "curves")
-    )
-    return Receipt(row["trial_id"], None if row["predictions_sha256"] is None else predictions, curves)
+    if not seal.intact(data):
+        raise ResultsError("the row does not match its checksum")
+    rows: list[dict[str, Any]] = read_table(data, TRIALS).to_pylist()
+    if len(rows) != 1:
+        raise ResultsError(f"a file of trials/ has one row, this one has {len(rows)}")
+    return rows[0]
 
 
 def read_table(data: bytes, schema: pa.Schema) -> pa.Table:
-    """Read one table from the bytes of a file: the columns of `schema`, which may be some of them.
+    """Read one table from the bytes of a file.
 
     Raises:
         ResultsError: not Parquet, damaged, or of a schema that this version does not know.
@@ -194,7 +144,7 @@ def read_table(data: bytes, schema: pa.Schema) -> pa.Table:
     try:
         with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
             check_version(file.metadata)
-            table: pa.Table = file.read(columns=schema.names)
+            table: pa.Table = file.read()
             return table.replace_schema_metadata(None).cast(schema)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ResultsError(f"the file cannot be read: {error}") from error
@@ -204,33 +154,14 @@ def check_version(metadata: pq.FileMetaData) -> None:
     """Refuse a file that another version of raysweep wrote.
 
     Raises:
-        ResultsError: the schema's version is absent or not ours.
+        UnknownSchemaError: the version is absent or not ours.
     """
-    found = (metadata.metadata or {}).get(_VERSION_KEY.encode(), b"none").decode(errors="replace")
-    if found != str(SCHEMA_VERSION):
-        raise ResultsError(
-            f"the schema's version is {found!r}, and this raysweep reads version {SCHEMA_VERSION}; "
-            "read the file with the raysweep that wrote it"
-        )
+    require_known((metadata.metadata or {}).get(_VERSION_KEY.encode(), b"none").decode(errors="replace"))
 
 
 def settings_of(row: Mapping[str, Any]) -> TrialSettings:
     """The settings among a row's columns."""
     return TrialSettings(**{name: row[name] for name in TrialSettings.model_fields})
-
-
-def _read_row(data: bytes, schema: pa.Schema) -> dict[str, Any]:
-    if not seal.intact(data):
-        raise ResultsError("the row does not match its checksum")
-    rows: list[dict[str, Any]] = read_table(data, schema).to_pylist()
-    if len(rows) != 1:
-        raise ResultsError(f"a file of trials/ has one row, this one has {len(rows)}")
-    return rows[0]
-
-
-def _digest_columns(kind: str, data: bytes | None) -> dict[str, Any]:
-    digest = None if data is None else Digest.of(data)
-    return {f"{kind}_size": digest and digest.size, f"{kind}_sha256": digest and digest.sha256}
 
 
 def _settings_row(settings: TrialSettings) -> dict[str, Any]:

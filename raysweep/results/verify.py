@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from raysweep.errors import ResultsError
-from raysweep.results import schema
+from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.results.paths import Kind, Paths
+from raysweep.results.receipt import Digest, Receipt, read_receipt
 from raysweep.results.storage import read_file
 
 
@@ -32,19 +32,24 @@ def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
     """Read a committed trial's files, and say which of them are not what was written.
 
     Where the row itself is damaged nothing vouches for the other two, which are not looked at.
+
+    Raises:
+        UnknownSchemaError: another version of raysweep wrote the row; that is no damage.
     """
     path = paths.table("trials", trial_id)
     try:
-        receipt = schema.read_receipt(_content(path))
+        receipt = read_receipt(_content(path))
         if receipt.trial_id != trial_id:
             raise ResultsError(f"the row is that of another trial, {receipt.trial_id!r}")
+    except UnknownSchemaError as error:
+        raise UnknownSchemaError(f"{path}: {error}") from error
     except ResultsError as error:
         return [Damage(path, str(error))]
     return [*_table_damage(paths, trial_id, receipt)]
 
 
-def _table_damage(paths: Paths, trial_id: str, receipt: schema.Receipt) -> Iterator[Damage]:
-    written: dict[Kind, schema.Digest | None] = {
+def _table_damage(paths: Paths, trial_id: str, receipt: Receipt) -> Iterator[Damage]:
+    written: dict[Kind, Digest | None] = {
         "predictions": receipt.predictions,
         "curves": receipt.curves,
     }

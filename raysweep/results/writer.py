@@ -3,15 +3,18 @@
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raysweep.errors import ResultsError
-from raysweep.results import schema, seal
+from raysweep.results import seal
 from raysweep.results.paths import Paths, trial_of
+from raysweep.results.receipt import Digest, read_receipt
 from raysweep.results.record import Failure, RunEnvironment, SweepRecord, from_json, to_json
-from raysweep.results.schema import Digest, EncodedTrial
 from raysweep.results.storage import Folder
 from raysweep.results.verify import Damage, trial_damage
+
+if TYPE_CHECKING:
+    from raysweep.results.schema import EncodedTrial
 
 
 class Writer:
@@ -77,6 +80,9 @@ class Writer:
 
         Returns:
             What was found wrong, file by file.
+
+        Raises:
+            UnknownSchemaError: another version of raysweep wrote a row; nothing is touched.
         """
         found: list[Damage] = []
         for trial_id in sorted(self._committed):
@@ -85,7 +91,7 @@ class Writer:
                 found += damage
         return found
 
-    def commit(self, trial: EncodedTrial) -> None:
+    def commit(self, trial: "EncodedTrial") -> None:
         """Make a trial done: its row is written last. The first of two commits of one trial stays.
 
         Raises:
@@ -201,11 +207,12 @@ def _file_name(trial_id: str, suffix: str) -> str:
     return name
 
 
-def _validate(trial: EncodedTrial) -> None:
+def _validate(trial: "EncodedTrial") -> None:
     """Refuse bytes that do not belong together, or not to the trial that they are said to be of."""
-    row = schema.read_row(trial.trials)
-    receipt = schema.read_receipt(trial.trials)
-    of_row = schema.settings_of(row).trial_id
+    from raysweep.results import schema  # pyarrow, which `plan` has no need of
+
+    receipt = read_receipt(trial.trials)
+    of_row = schema.settings_of(schema.read_row(trial.trials)).trial_id
     if not trial.trial_id == receipt.trial_id == of_row:
         raise ResultsError(f"the row sent for {trial.trial_id!r} is that of {of_row!r}")
     sent = None if trial.predictions is None else Digest.of(trial.predictions)

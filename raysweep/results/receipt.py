@@ -1,0 +1,95 @@
+"""What a trial's row vouches for, where it can be read without reading Parquet.
+
+The row has the sizes and checksums of the trial's other files in its columns; the same stands as JSON
+beside the seal, in the metadata of the row's file. A sweep of 10,000 trials is checked at the start of
+every run, and opening as many Parquet files would take ten times as long.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
+
+from raysweep.errors import ResultsError, UnknownSchemaError
+from raysweep.results import seal
+
+SCHEMA_VERSION: Final = 1
+"""Version of the tables' columns and their meaning; a reader refuses any other."""
+
+_MARK: Final = "raysweep-receipt:"
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What identifies a file's bytes."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """The digest of these bytes."""
+        return cls(len(data), hashlib.sha256(data).hexdigest())
+
+    def check(self, data: bytes) -> None:
+        """Compare with what was written.
+
+        Raises:
+            ResultsError: the bytes are others.
+        """
+        if len(data) != self.size:
+            raise ResultsError(f"the file has {len(data):,} bytes, {self.size:,} were written")
+        if Digest.of(data) != self:
+            raise ResultsError("the file does not match its checksum")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a trial's row says of its other files."""
+
+    trial_id: str
+    predictions: Digest | None
+    """None where the training diverged."""
+    curves: Digest
+
+    def columns(self) -> dict[str, Any]:
+        """The receipt as columns of `trials`."""
+        digests = {"predictions": self.predictions, "curves": self.curves}
+        return {
+            **{f"{kind}_size": digest and digest.size for kind, digest in digests.items()},
+            **{f"{kind}_sha256": digest and digest.sha256 for kind, digest in digests.items()},
+        }
+
+    def unsealed(self) -> str:
+        """The text for the file's metadata, to be sealed with the file."""
+        return _MARK + json.dumps({"schema": SCHEMA_VERSION, **asdict(self)}) + seal.SLOT
+
+
+def read_receipt(data: bytes) -> Receipt:
+    """Read the receipt from the bytes of a file of `trials/`.
+
+    Raises:
+        ResultsError: the bytes are not those that were written.
+        UnknownSchemaError: another version of raysweep wrote them.
+    """
+    start = data.rfind(_MARK.encode())
+    if start < 0 or not seal.intact(data):
+        raise ResultsError("the row does not match its checksum")
+    text = data[start + len(_MARK) :].decode("latin-1")  # what follows the JSON is Parquet's
+    content, _ = json.JSONDecoder().raw_decode(text)
+    require_known(content.get("schema"))
+    predictions = content["predictions"] and Digest(**content["predictions"])
+    return Receipt(content["trial_id"], predictions, Digest(**content["curves"]))
+
+
+def require_known(version: object) -> None:
+    """Refuse a schema that this raysweep does not know.
+
+    Raises:
+        UnknownSchemaError: with both versions.
+    """
+    if str(version) != str(SCHEMA_VERSION):
+        raise UnknownSchemaError(
+            f"the schema's version is {version!r}, and this raysweep reads version {SCHEMA_VERSION}; "
+            "use the raysweep that wrote the results"
+        )
