@@ -115,7 +115,7 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
     """
     folder = ledger.paths.folder
     record = ledger.record()
-    planned = _planned(record)
+    planned = planned_trials(record)
     failures = ledger.failures()  # before the trials, so that one that succeeds meanwhile counts as done
     trials = ledger.files("trials")
     predictions = ledger.files("predictions")  # after the trials, so that none of those lacks its own
@@ -138,7 +138,7 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
     )
 
 
-def _planned(record: SweepRecord | None) -> dict[str, TrialSettings] | None:
+def planned_trials(record: SweepRecord | None) -> dict[str, TrialSettings] | None:
     """The trials of the latest grid by id; None where the folder's record does not tell."""
     if record is None:
         return None

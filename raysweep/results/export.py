@@ -36,7 +36,7 @@ def report_json(analysis: SweepAnalysis) -> str:
         },
         "cells": [_cell_object(cell) for cell in analysis.cells],
     }
-    return json.dumps(report, indent=2, allow_nan=False)
+    return json.dumps(report, indent=2, allow_nan=False) + "\n"
 
 
 def _cell_object(cell: Cell) -> dict[str, Any]:

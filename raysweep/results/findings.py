@@ -7,11 +7,12 @@ from typing import Final
 
 from raysweep.results.panels import Panel
 from raysweep.results.wording import count, ranges
+from raysweep.results.wrapped import TOGETHER
 
 REACHED: Final = 0.99
 """Mean exact-match from which a length counts as learned."""
 
-_FEW: Final = {1: " in one run", 2: " in two runs"}
+_FEW: Final = {1: "in one run", 2: "in two runs"}
 """How to say that fewer than three seeds stand behind a statement."""
 
 
@@ -22,7 +23,7 @@ class _Outcome:
     mem: int | None
     """The smallest MEM that reaches it; None where none does."""
     seeds: int
-    """The fewest replicates of a cell that this rests on; 0 where there is no result at all."""
+    """Replicates at that MEM, or else at the one that comes nearest; 0 where there is no result at all."""
     above: tuple[int, ...]
     """Larger MEMs that do not reach it."""
     pending: tuple[int, ...]
@@ -39,16 +40,18 @@ def finding(panel: Panel) -> str:
         return f"{panel.label}: no results yet."
     told_once = _FEW.get(min(behind), "") if len(behind) == 1 else None
     where = {outcome: _where(lens, outcome, panel, told_once) for outcome, lens in lens_of.items()}
-    return _sentence(panel, where, told_once or "")
+    return _sentence(panel, where, f" {told_once}" if told_once else "")
 
 
 def _outcome(panel: Panel, n_out: int) -> _Outcome:
     cells = {mem: panel.cells[n_out, mem] for mem in panel.mems if (n_out, mem) in panel.cells}
-    reached = [mem for mem, cell in cells.items() if (cell.exact_match or 0.0) >= REACHED]
+    shares = {mem: cell.exact_match for mem, cell in cells.items() if cell.exact_match is not None}
+    reached = [mem for mem, share in shares.items() if share >= REACHED]
     smallest = min(reached, default=None)
+    telling = smallest if smallest is not None else max(shares, key=shares.__getitem__, default=None)
     return _Outcome(
         mem=smallest,
-        seeds=min((len(cell.seeds) for cell in cells.values() if cell.seeds), default=0),
+        seeds=len(cells[telling].seeds) if telling is not None else 0,
         above=tuple(
             mem
             for mem, cell in cells.items()
@@ -62,16 +65,16 @@ def _outcome(panel: Panel, n_out: int) -> _Outcome:
 
 def _where(lens: Sequence[int], outcome: _Outcome, panel: Panel, told_once: str | None) -> str:
     """Name the lengths, the memory and the reservations of one outcome."""
-    words = "every LEN" if len(lens) == len(panel.lens) > 1 else f"LEN {ranges(lens)}"
+    words = "every LEN" if len(lens) == len(panel.lens) > 1 else f"LEN{TOGETHER}{ranges(lens)}"
     if outcome.mem is not None:
-        words += f" with MEM {outcome.mem}"
-    if told_once is None:
-        words += _FEW.get(outcome.seeds, "")
+        words += f" with MEM{TOGETHER}{outcome.mem}"
     reservations = []
+    if told_once is None and outcome.seeds in _FEW:
+        reservations.append(_FEW[outcome.seeds])
     if outcome.above:
-        reservations.append(f"but not with MEM {_listed(outcome.above)}")
+        reservations.append(f"but not with MEM{TOGETHER}{_listed(outcome.above)}")
     if outcome.pending and outcome.seeds:
-        reservations.append(f"no result with MEM {_listed(outcome.pending)} yet")
+        reservations.append(f"no result with MEM{TOGETHER}{_listed(outcome.pending)} yet")
     return f"{words} ({'; '.join(reservations)})" if reservations else words
 
 

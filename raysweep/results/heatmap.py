@@ -1,6 +1,6 @@
 """One panel as a LEN × MEM heat map of exact-match: a number in every cell, colour behind it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -18,38 +18,49 @@ _STYLES = {"failed": Style.parse("bold red"), "diverged": Style.parse("bold mage
 _QUIET = Style.parse("dim")
 
 
+def heat_maps(panels: Sequence[Panel]) -> list["HeatMap"]:
+    """Draw every panel, with columns of one width."""
+    maps = [HeatMap(panel) for panel in panels]
+    width = max((one.width for one in maps), default=0)
+    for one in maps:
+        one.width = width
+    return maps
+
+
 class HeatMap:
     """A panel drawn for the console's width; columns of MEM that do not fit go below."""
 
     def __init__(self, panel: Panel) -> None:
-        """Keep the panel and find what its cells rest on."""
+        """Keep the panel, and find what its cells rest on and say."""
         self._panel = panel
         self._evidence = evidence(panel)
+        marks = self._evidence.marks
+        self._faces = {at: _face(cell, marks.get(at, "")) for at, cell in panel.cells.items()}
+        self._heads = {mem: f"{'MEM ' if mem == panel.mems[0] else ''}{mem}" for mem in panel.mems}
+        self.width = max(cell_len(text) for text in (*self._faces.values(), *self._heads.values()))
+        """Of a column's text; may be widened."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the title, the cells band by band, and the notes."""
         panel = self._panel
-        faces = {at: _face(cell, self._evidence.marks.get(at, "")) for at, cell in panel.cells.items()}
-        heads = {mem: f"{'MEM ' if mem == panel.mems[0] else ''}{mem}" for mem in panel.mems}
-        width = max(cell_len(text) for text in (*faces.values(), *heads.values()))
-        per_band = max(1, (options.max_width - len(_ROW_HEAD)) // (width + 2))
+        per_band = max(1, (options.max_width - len(_ROW_HEAD)) // (self.width + 2))
         yield _title(panel, self._evidence, options.max_width)
         for first in range(0, len(panel.mems), per_band):
             mems = panel.mems[first : first + per_band]
-            yield Text(_ROW_HEAD + "".join(f" {heads[mem]:>{width}} " for mem in mems), "bold")
-            yield from self._rows(mems, faces, width, shows_scale(console))
+            heads = "".join(f" {self._heads[mem]:<{self.width}} " for mem in mems)
+            yield Text((_ROW_HEAD + heads).rstrip(), "bold")
+            yield from self._rows(mems, shows_scale(console))
         for note in self._evidence.notes:
             yield Text(f"  {note}", _QUIET)
 
-    def _rows(
-        self, mems: Sequence[int], faces: Mapping[tuple[int, int], str], width: int, scale: bool
-    ) -> Iterator[Text]:
+    def _rows(self, mems: Sequence[int], scale: bool) -> Iterator[Text]:
         for n_out in self._panel.lens:
             row = Text(f"{n_out:>5} │")
             for at in ((n_out, mem) for mem in mems):
-                cell = self._panel.cells.get(at)
-                row.append(f" {faces.get(at, ''):<{width}} ", _style(cell, scale))
-            row.rstrip()
+                text = self._faces.get(at, "")
+                row.append(f" {text:<{self.width}} ", _style(self._panel.cells.get(at), scale))
+            if not scale:
+                row.rstrip()
             yield row
 
 

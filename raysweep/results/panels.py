@@ -15,7 +15,11 @@ from raysweep.settings import TrialSettings
 _FOLLOWS_LEN: Final = "max(5, LEN)"
 """Stands for `n_in` where it is what the architecture makes of LEN, for seq2seq in these words."""
 
-_OTHER_AXES: Final = tuple(name for name in CELL_SETTINGS if name not in ("arch", "len", "mem"))
+_OTHER_AXES: Final = (
+    "epochs",
+    *(name for name in CELL_SETTINGS if name not in ("arch", "len", "mem", "epochs")),
+)
+"""What makes panels, in the order in which it is told."""
 _SAID_ELSEWHERE: Final = ("epochs", "eval_sequences", "curve_every")
 """Settings whose departure from the default needs no word in a title, unless they vary."""
 
@@ -71,7 +75,7 @@ def _panels_of(arch: str, cells: Sequence[Cell]) -> list[Panel]:
         if settings["n_in"] not in explicit:
             others["n_in"] = _FOLLOWS_LEN
         groups[tuple(others.values())][settings["len"], settings["mem"]] = cell
-    keys = sorted(groups, key=lambda key: [(isinstance(value, str), value) for value in key])
+    keys = sorted(groups, key=lambda key: [(value != _FOLLOWS_LEN, value) for value in key])
     varying = {
         name
         for name, values in zip(_OTHER_AXES, zip(*keys, strict=True), strict=True)

@@ -1,6 +1,7 @@
 """Accuracy per position at one MEM: a row per LEN with a number and a small bar for each position."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -12,7 +13,8 @@ from raysweep.results.palette import heat_style, shows_scale
 from raysweep.results.panels import Panel
 from raysweep.results.wording import bar, share
 
-_NUMBER = 6  # columns of one position: ' 0.95 '
+_NUMBER: Final = 6
+"""Columns of one position: a share with a space on either side."""
 
 
 def choose_mem(panels: Sequence[Panel], mem: int | None) -> int | None:
@@ -32,51 +34,54 @@ def choose_mem(panels: Sequence[Panel], mem: int | None) -> int | None:
 class PositionTable:
     """Every panel's rows at one MEM, drawn for the console's width.
 
-    Where a row is too long for the width, every second, third, … position is left out, as the row of
-    position numbers shows; the bars have them all where there is room.
+    Where a row is too long for it, only every second, third, … number is shown, as the head of the
+    table tells, and in the end as few bars.
     """
 
     def __init__(self, panels: Sequence[Panel], mem: int) -> None:
         """Keep the cells of this MEM that have results."""
         self._mem = mem
         self._others = sorted({number for panel in panels for number in panel.mems} - {mem})
-        self._rows = [
-            (panel.label, cell)
-            for panel in panels
-            for n_out in panel.lens
-            if (cell := panel.cells.get((n_out, mem))) and cell.position_accuracy
-        ]
+        self._groups = [(panel, cells) for panel in panels if (cells := _evaluated(panel, mem))]
+        self._headed = any(panel.label != panel.arch for panel in panels)
+        """Whether labels are too long for a column, and stand above their rows instead."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the title, the positions' numbers, and a line per LEN."""
         choice = f" (choose with --mem: {', '.join(map(str, self._others))})" if self._others else ""
         yield Text.assemble(("position accuracy", "bold"), f" · MEM {self._mem}{choice}")
-        if not self._rows:
-            yield Text("  no results at this MEM yet", "dim")
+        if not self._groups:
+            yield Text("  no results with this MEM yet", "dim")
             return
-        labels = max(cell_len(label) for label, _ in self._rows)
-        longest = max(len(cell.position_accuracy) for _, cell in self._rows)
-        room = options.max_width - (labels + 10)
-        step = next(s for s in range(1, longest + 1) if _fits(longest, s, room) or s == longest)
+        column = 0 if self._headed else max(cell_len(panel.label) for panel, _ in self._groups) + 2
+        longest = max(len(cell.position_accuracy) for _, cells in self._groups for cell in cells)
+        room = options.max_width - column - len("  LEN │") - 1
+        bar_step = -(-longest * 2 // room) if longest * 2 > room else 1
+        bars = -(-longest // bar_step)
+        step = next(
+            n
+            for n in range(1, longest + 1)
+            if len(range(0, longest, n)) * _NUMBER + bars <= room or n == longest
+        )
         positions = range(0, longest, step)
-        bars = len(positions) * _NUMBER + 1 + longest <= room
-        head = "".join(f"{position + 1:>5} " for position in positions)
-        yield Text(f"  {'':{labels}}  {'LEN':>4} │{head}".rstrip(), "bold")
-        yield from self._lines(labels, positions, bars, shows_scale(console))
+        head = "".join(f"{position + 1:>5} " for position in positions).rstrip()
+        yield Text(f"{'':{column}}  LEN │{head}", "bold")
+        for panel, cells in self._groups:
+            if self._headed:
+                yield Text(f"  {panel.label}")
+            for cell in cells:
+                line = Text(
+                    f"{'' if self._headed else '  ' + panel.label:<{column}}{cell.settings['len']:>5} │"
+                )
+                _append_numbers(line, cell, positions, shows_scale(console))
+                yield line.append(f" {bar(cell.position_accuracy[::bar_step])}")
 
-    def _lines(self, labels: int, positions: range, bars: bool, scale: bool) -> Iterator[Text]:
-        for label, cell in self._rows:
-            line = Text(f"  {label:<{labels}}  {cell.settings['len']:>4} │")
-            _append_numbers(line, cell, positions, scale)
-            shown = cell.position_accuracy if bars else cell.position_accuracy[:: positions.step]
-            line.append(f" {bar(shown)}")
-            yield line
 
-
-def _fits(longest: int, step: int, room: int) -> bool:
-    """Whether every `step`-th number and its bar fit."""
-    shown = len(range(0, longest, step))
-    return shown * (_NUMBER + 1) + 1 <= room
+def _evaluated(panel: Panel, mem: int) -> list[Cell]:
+    """The panel's cells of this MEM that have results, by LEN."""
+    return [
+        cell for n_out in panel.lens if (cell := panel.cells.get((n_out, mem))) and cell.position_accuracy
+    ]
 
 
 def _append_numbers(line: Text, cell: Cell, positions: range, scale: bool) -> None:

@@ -7,16 +7,16 @@ grid no longer asks for, findings, failures, and how to read the intervals.
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from raysweep.results.analysis import SweepAnalysis
 from raysweep.results.clean_text import clean_text
 from raysweep.results.findings import finding
-from raysweep.results.heatmap import HeatMap
+from raysweep.results.heatmap import heat_maps
 from raysweep.results.panels import panels
 from raysweep.results.positions import PositionTable, choose_mem
 from raysweep.results.wording import count, ranges
+from raysweep.results.wrapped import Wrapped
 
 _SHOWN_FAILURES = 5
 
@@ -34,13 +34,15 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None) -> Renderabl
     current = panels(cell for cell in analysis.cells if cell.planned or not analysis.plan_known)
     former = panels(cell for cell in analysis.cells if not cell.planned and analysis.plan_known)
     shown_mem = choose_mem(current or former, mem)
-    parts: list[RenderableType] = [_header(analysis), *(HeatMap(panel) for panel in current)]
+    parts: list[RenderableType] = [Group(*_header(analysis)), *heat_maps(current)]
     if shown_mem is not None:
         parts.append(PositionTable(current or former, shown_mem))
     if former:
         parts.append(Text("no longer in the grid, results kept", "bold"))
-        parts.extend(HeatMap(panel) for panel in former)
-    parts.append(Group(Text("findings", "bold"), *map(_indented, map(finding, current or former))))
+        parts.extend(heat_maps(former))
+    parts.append(
+        Group(Text("findings", "bold"), *(Wrapped(finding(panel), 2, 4) for panel in current or former))
+    )
     if analysis.failures:
         parts.append(Group(*_failures(analysis)))
     parts.append(Group(*map(_remark, _remarks(analysis))))
@@ -54,33 +56,24 @@ def _spaced(parts: Sequence[RenderableType]) -> Iterator[RenderableType]:
         yield part
 
 
-def _indented(words: str) -> RenderableType:
-    return Padding(Text(words), (0, 0, 0, 2))
-
-
 def _remark(words: str) -> RenderableType:
     return Text(words, "dim")
 
 
-def _header(analysis: SweepAnalysis) -> Text:
-    """`lengths · 168 of 168 trials · seeds 0, 1, 2 · 50 sequences a trial`."""
+def _header(analysis: SweepAnalysis) -> Iterator[Text]:
+    """`lengths · 168 of 168 trials · seeds 0, 1, 2 · 50 sequences a trial`, and what is not done below."""
     counts = analysis.counts
-    parts = [f"{counts.done + counts.diverged} of {count(counts.total, 'trial')}"]
-    parts += [
-        f"{number:,} {word}"
-        for word, number in (
-            ("diverged", counts.diverged),
-            ("failed", counts.failed),
-            ("missing", counts.missing),
-        )
-        if number
-    ]
-    seeds = {seed for cell in analysis.cells for seed in (*cell.seeds, *cell.diverged)}
+    parts = [f"{counts.done + counts.diverged:,} of {count(counts.total, 'trial')}"]
+    seeds = sorted({seed for cell in analysis.cells for seed in (*cell.seeds, *cell.diverged)})
     if seeds:
-        parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {ranges(seeds)}")
-        sequences = {cell.settings["eval_sequences"] for cell in analysis.cells}
-        parts.append(f"{ranges(sequences)} sequences a trial")
-    return Text.assemble((clean_text(analysis.name), "bold"), " · ", " · ".join(parts))
+        listed = ranges(seeds) if len(seeds) > 5 else ", ".join(map(str, seeds))
+        parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {listed}")
+    sequences = {cell.settings["eval_sequences"] for cell in analysis.cells}
+    parts.append(f"{ranges(sequences)} sequences a trial")
+    yield Text.assemble((clean_text(analysis.name), "bold"), " · ", " · ".join(parts))
+    sums = {"diverged": counts.diverged, "failed": counts.failed, "missing": counts.missing}
+    if any(sums.values()):
+        yield Text(", ".join(f"{number:,} {word}" for word, number in sums.items() if number))
 
 
 def _failures(analysis: SweepAnalysis) -> Iterator[Text]:
@@ -100,10 +93,8 @@ def _failures(analysis: SweepAnalysis) -> Iterator[Text]:
 def _remarks(analysis: SweepAnalysis) -> Iterator[str]:
     over = {cell.interval.over for cell in analysis.cells if cell.interval}
     if over:
-        yield (
-            f"± is half a 95 % interval (Student t, over {' or '.join(sorted(over))}), cut to 0–1; "
-            "none where all agree."
-        )
+        yield f"± is half a 95 % interval: Student t, over {' or '.join(sorted(over))}, not cut to 0–1."
+        yield "No ± stands where the replicates are all alike."
     if any(cell.diverged for cell in analysis.cells):
         yield "Diverged trials are results, but in no average."
     if not analysis.plan_known:

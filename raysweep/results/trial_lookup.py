@@ -1,0 +1,88 @@
+"""One trial of a results folder: found by the beginning of its id, and read from its files."""
+
+import difflib
+from dataclasses import dataclass
+
+from raysweep.errors import ResultsError, UsageError
+from raysweep.results.analysis import planned_trials
+from raysweep.results.clean_text import clean_text
+from raysweep.results.ledger import Failure, Ledger
+from raysweep.results.paths import Kind
+from raysweep.results.schema import DecodedTrial, EncodedTrial, decode
+from raysweep.results.storage import read_file
+from raysweep.settings import TrialSettings
+
+_SHOWN_CANDIDATES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """All that is known of one trial."""
+
+    trial_id: str
+    settings: TrialSettings | None
+    """None for a failed trial that the latest grid does not ask for."""
+    finished: DecodedTrial | None
+    """None where it is not committed."""
+    failure: Failure | None
+    """The last one; None where it never failed, or is committed."""
+
+
+def find_trial(ledger: Ledger, prefix: str) -> str:
+    """Complete the beginning of a trial's id, among trials that are done, failed or planned.
+
+    Raises:
+        UsageError: no trial or more than one begins so; the message lists candidates.
+    """
+    known = sorted({*ledger.committed(), *ledger.failures(), *(planned_trials(ledger.record()) or ())})
+    found = [trial_id for trial_id in known if trial_id.startswith(prefix)]
+    if prefix in known or len(found) == 1:
+        return prefix if prefix in known else found[0]
+    folder = ledger.paths.folder
+    if not known:
+        raise UsageError(
+            f"{folder}: no sweep has written here; give the folder of one, such as results/lengths"
+        )
+    shown = clean_text(prefix)
+    if found:
+        raise UsageError(f"{shown}: {len(found)} trials begin so; write more of one of\n{_listed(found)}")
+    near = difflib.get_close_matches(prefix, known, n=3) or known
+    raise UsageError(f"{shown}: no trial of {folder} begins so; there are\n{_listed(near)}")
+
+
+def _listed(trial_ids: list[str]) -> str:
+    lines = [f"  {trial_id}" for trial_id in trial_ids[:_SHOWN_CANDIDATES]]
+    if len(trial_ids) > _SHOWN_CANDIDATES:
+        lines.append(f"  and {len(trial_ids) - _SHOWN_CANDIDATES:,} more")
+    return "\n".join(lines)
+
+
+def read_trial(ledger: Ledger, trial_id: str) -> TrialRecord:
+    """Read what there is of a trial.
+
+    Raises:
+        ResultsError: one of its files is damaged or gone.
+    """
+    rows = _read(ledger, "trials", trial_id)
+    if rows is None:
+        planned = planned_trials(ledger.record()) or {}
+        return TrialRecord(trial_id, planned.get(trial_id), None, ledger.failures().get(trial_id))
+    curves = _read(ledger, "curves", trial_id)
+    if curves is None:
+        raise ResultsError(
+            f"{trial_id} is committed, but has no curve; `raysweep verify` lists what is damaged"
+        )
+    finished = decode(EncodedTrial(trial_id, rows, _read(ledger, "predictions", trial_id), curves))
+    if finished.result.status == "done" and finished.result.predictions is None:
+        raise ResultsError(
+            f"{trial_id} is committed, but has no predictions; `raysweep verify` lists what is damaged"
+        )
+    return TrialRecord(trial_id, finished.result.settings, finished, None)
+
+
+def _read(ledger: Ledger, kind: Kind, trial_id: str) -> bytes | None:
+    path = ledger.paths.table(kind, trial_id)
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
