@@ -13,7 +13,7 @@ TOGETHER: Final = "\N{NO-BREAK SPACE}"
 class Wrapped:
     """A paragraph whose first line is set in by `first` columns and every other by `rest`.
 
-    >>> narrow = Console(width=18, color_system=None)
+    >>> narrow = Console(width=15, color_system=None)
     >>> narrow.print(Wrapped(f"MEM{TOGETHER}50, MEM{TOGETHER}150", 2, 4))
       MEM 50,
         MEM 150
