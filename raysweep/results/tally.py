@@ -6,11 +6,13 @@ anybody's few lines of SQL over the same files give.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from raysweep.errors import ResultsError
-from raysweep.outcome import Status
 from raysweep.settings import TrialSettings
+
+if TYPE_CHECKING:
+    from raysweep.outcome import Status
 
 SETTING_NAMES: Final = tuple(TrialSettings.model_fields)
 
@@ -24,7 +26,7 @@ class TrialTally:
     trial_id: str
     settings: Mapping[str, Any]
     """Every setting by name, the seed included."""
-    status: Status
+    status: "Status"
     loss: float
     """Of the last epoch; not finite where the trial diverged."""
     accuracy: float
@@ -86,7 +88,7 @@ def _count_windows(positions: int) -> str:
 
 def _tally(
     trial_id: str,
-    status: Status,
+    status: "Status",
     loss: float,
     accuracy: float,
     settings: dict[str, Any],
