@@ -68,7 +68,7 @@ def read_table(
         else:
             hint, guess = _hint(entry.key, known)
             meant |= {guess} if guess else set()
-            problems.append(Problem(entry.line, key, f"unknown key; {hint}"))
+            problems.append(Problem(entry.line, key, hint))
     return entries, meant
 
 
@@ -78,13 +78,14 @@ def _key(text: str) -> str:
 
 def _hint(key: str, known: Collection[str]) -> tuple[str, str | None]:
     """Say what to write for an unknown key, and which known key was probably meant."""
-    if key in FIELDS and "grid" in known:
-        return "a trial's setting stands under grid, defaults, echo or seq2seq", None
+    if key in FIELDS:
+        places = "grid or defaults" if key == "arch" else "grid, defaults, echo or seq2seq"
+        return f"does not belong here; put it under {places}", None
     word = key.lower().replace("-", "_").replace(" ", "_")
     guess = _OTHER_WORDS.get(word) or next(iter(difflib.get_close_matches(word, known, n=1)), None)
     if guess in known:
-        return f"did you mean '{guess}'?", guess
-    return f"use one of {', '.join(known)}", None
+        return f"unknown key; did you mean '{guess}'?", guess
+    return f"unknown key; use one of {', '.join(known)}", None
 
 
 def read_value(node: Node, key: str, field: FieldInfo, problems: list[Problem], within: Within) -> Any:
@@ -220,7 +221,9 @@ def _instead(node: Scalar, field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         near = difflib.get_close_matches(node.text.lower(), get_args(field.annotation), n=1)
         return f"did you mean '{near[0]}'?" if near else f"write {expected(field)}"
-    meant = plain_value(re.sub(r"[_,\s]", "", node.text))
+    text = node.text.strip()
+    grouped = re.fullmatch(r"[0-9]{1,3}([_, ][0-9]{3})+", text)
+    meant = plain_value(re.sub(r"[_, ]", "", text) if grouped else text)
     if isinstance(meant, float) and meant.is_integer() and field.annotation is int:
         meant = int(meant)
     if accepted(field, meant) is None:

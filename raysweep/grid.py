@@ -171,7 +171,7 @@ def _blocks(
         axes = {key: read_axis(item, FIELDS[key], problems) for key, item in given.items()}
         unknown = {key: Axis(node.line, f"grid.{key}", [None]) for key in meant if key not in axes}
         block = Block(node.line, axes | unknown, sections)
-        if given:
+        if isinstance(node, Table):
             problems.extend(missing_settings(block))
         blocks.append(block)
     return blocks

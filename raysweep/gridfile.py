@@ -6,7 +6,9 @@ counted as what they stand for. No tag is followed and no object is ever made.
 """
 
 import difflib
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -88,7 +90,9 @@ def parse(text: str, source: str) -> Node:
     except YAMLError as error:
         problem = _of_syntax(error, text)
     except (ValueError, OverflowError):  # ruamel lets chr() fail on an escape such as "\UFFFFFFFF"
-        problem = Problem(0, "", "not valid YAML: an escape in quotes is out of range; remove it")
+        escape = re.search(r"\\U(?!00(0|10))", text)
+        line = text.count("\n", 0, escape.start() if escape else 0) + 1
+        problem = Problem(line, "", "not valid YAML: an escape in quotes is not a character; remove it")
     raise GridError([problem.at(source)])
 
 
@@ -165,7 +169,10 @@ class _Builder:
         for key in children:
             if not isinstance(key, Scalar):
                 raise _SyntaxProblem(key.line, "a key is a list or a mapping; write a name")
-            yield Entry(key.line, key.text, next(children))
+            value = next(children)
+            if isinstance(value, Scalar) and not value.text:  # ruamel marks nothing where the next thing is
+                value = replace(value, line=key.line)
+            yield Entry(key.line, key.text, value)
 
 
 def _line(event: Event) -> int:

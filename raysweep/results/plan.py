@@ -14,7 +14,7 @@ from raysweep.grid import Grid
 from raysweep.settings import TrialSettings, resolve
 
 _LISTED: Final = ("len", "mem", "seed")
-"""Settings whose values share a cell; any other that differs within an architecture gets rows of its own."""
+"""Settings whose values share a cell; any other that differs is named above its table."""
 
 
 def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int) -> RenderableType:
@@ -27,12 +27,20 @@ def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int) -> Rende
         cpus: cores that a run may use.
 
     Returns:
-        A headline, and a table with a row for each architecture and each other setting that differs.
+        A headline and a table with a row for each architecture and number of epochs. Where other
+        settings differ within an architecture, a table for each of their combinations, which it names.
     """
     missing = [trial for trial in grid.trials if trial.trial_id not in done]
-    return Group(
-        Text(_headline(grid, missing, pace, cpus), style="bold"), Text(), _table(grid.trials, done, pace)
-    )
+    parts: list[RenderableType] = [Text(_headline(grid, missing, pace, cpus), style="bold")]
+    others, listed = _others(grid.trials), _listed(grid.trials)
+    for values, trials in _parted(grid.trials, others):
+        named = [f"{setting} {value:,}" for setting, value in zip(others, values, strict=True)]
+        parts += [
+            Text(),
+            *([Text(f"  {', '.join(named)}")] if named else []),
+            _table(trials, listed, done, pace),
+        ]
+    return Group(*parts)
 
 
 def _headline(grid: Grid, missing: Sequence[TrialSettings], pace: Pace, cpus: int) -> str:
@@ -50,27 +58,39 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _table(trials: Sequence[TrialSettings], done: Collection[str], pace: Pace) -> Table:
-    listed, apart = _listed(trials), _apart(trials)
+def _table(
+    trials: Sequence[TrialSettings], listed: Sequence[str], done: Collection[str], pace: Pace
+) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for heading in ("", "arch", *listed):
-        table.add_column(heading, overflow="fold")
-    for heading in (*apart, "trials", "done", "to train", "core time"):
-        table.add_column(heading, justify="right", overflow="fold")
-    for row in _rows(trials, listed, apart):
-        missing = [trial for trial in row if trial.trial_id not in done]
-        seconds = sum(map(pace.seconds, missing))
-        table.add_row(
-            "",
-            row[0].arch,
-            *(compressed([getattr(trial, setting) for trial in row]) for setting in listed),
-            *(_value(getattr(row[0], setting)) for setting in apart),
-            f"{len(row):,}",
-            f"{len(row) - len(missing):,}",
-            f"{len(missing):,}",
-            duration(seconds) if missing else "–",
-        )
+    table.add_column("")
+    for heading in ("arch", *listed):
+        table.add_column(heading, no_wrap=heading == "arch", overflow="fold")
+    for heading in ("epochs", "trials", "done", "to train", "core time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for (arch, epochs), part in _parted(trials, ("arch", "epochs")):
+        for row in _products(part, listed, listed):
+            missing = [trial for trial in row if trial.trial_id not in done]
+            table.add_row(
+                "",
+                arch,
+                *(compressed([getattr(trial, setting) for trial in row]) for setting in listed),
+                f"{epochs:,}",
+                f"{len(row):,}",
+                f"{len(row) - len(missing):,}",
+                f"{len(missing):,}",
+                duration(sum(map(pace.seconds, missing))) if missing else "–",
+            )
     return table
+
+
+def _parted(
+    trials: Sequence[TrialSettings], by: Sequence[str]
+) -> Iterator[tuple[tuple[Any, ...], list[TrialSettings]]]:
+    """Part trials by the values of some settings, in the order of their first trials."""
+    parts: dict[tuple[Any, ...], list[TrialSettings]] = {}
+    for trial in trials:
+        parts.setdefault(tuple(getattr(trial, setting) for setting in by), []).append(trial)
+    yield from parts.items()
 
 
 def _listed(trials: Sequence[TrialSettings]) -> list[str]:
@@ -83,37 +103,26 @@ def _usual_n_in(trial: TrialSettings) -> int:
     return int(resolve({"arch": trial.arch, "len": trial.len})["n_in"])
 
 
-def _apart(trials: Sequence[TrialSettings]) -> list[str]:
-    """Choose the settings that get rows of their own: epochs, and what differs within an architecture."""
-    others = [s for s in TrialSettings.model_fields if s not in (*_LISTED, "arch", "n_in", "epochs")]
+def _others(trials: Sequence[TrialSettings]) -> list[str]:
+    """Choose the further settings that differ within an architecture."""
     archs = {trial.arch for trial in trials}
-    differ = [s for s in others if len({(t.arch, getattr(t, s)) for t in trials}) > len(archs)]
-    return ["epochs", *differ]
-
-
-def _rows(
-    trials: Sequence[TrialSettings], listed: Sequence[str], apart: Sequence[str]
-) -> Iterator[list[TrialSettings]]:
-    """Part the trials into rows that are full products of the values they list."""
-    parts: dict[Any, list[TrialSettings]] = {}
-    for trial in trials:
-        parts.setdefault((trial.arch, *(getattr(trial, setting) for setting in apart)), []).append(trial)
-    for part in parts.values():
-        yield from _products(part, listed, listed)
+    shown = (*_LISTED, "arch", "n_in", "epochs")
+    return [
+        setting
+        for setting in TrialSettings.model_fields
+        if setting not in shown and len({(t.arch, getattr(t, setting)) for t in trials}) > len(archs)
+    ]
 
 
 def _products(
     trials: list[TrialSettings], listed: Sequence[str], split: Sequence[str]
 ) -> Iterator[list[TrialSettings]]:
-    """Split trials by one setting after another until each part is all it seems to be."""
+    """Split trials by one setting after another until each part is every combination of what it lists."""
     combinations = prod(len({getattr(trial, setting) for trial in trials}) for setting in listed)
     if combinations == len(trials) or not split:
         yield trials
         return
-    parts: dict[Any, list[TrialSettings]] = {}
-    for trial in trials:
-        parts.setdefault(getattr(trial, split[0]), []).append(trial)
-    for part in parts.values():
+    for _, part in _parted(trials, split[:1]):
         yield from _products(part, listed, split[1:])
 
 
@@ -128,10 +137,6 @@ def compressed(values: Sequence[int]) -> str:
         numbers = [number for _, number in run]
         runs += [f"{numbers[0]}..{numbers[-1]}"] if len(numbers) > 2 else list(map(str, numbers))
     return ", ".join(runs)
-
-
-def _value(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:
