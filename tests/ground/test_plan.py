@@ -11,18 +11,17 @@ GRIDS = Path(__file__).parents[2] / "grids"
 
 
 def plan(grid: Grid, done: int = 0, cpus: int = 2) -> str:
-    """Print a plan at 80 columns without colour, the first trials done at half the assumed pace."""
+    """Print a plan at 80 columns without colour, its first trials done at half the assumed speed.
+
+    A line break comes first and blanks at the lines' ends are left out, as in the goldens below.
+    """
     finished = grid.trials[:done]
     pace = Pace(Measured(trial, 2 * assumed_seconds(trial)) for trial in finished)
     console = Console(file=io.StringIO(), width=80, color_system=None)
     console.print(plan_view(grid, {trial.trial_id for trial in finished}, pace, cpus))
-    return console.file.getvalue()
-
-
-def lines(printed: str) -> str:
-    """Put a golden's form on what was printed: a line break first, no blanks at the lines' ends."""
-    assert all(len(line) <= 80 for line in printed.splitlines())
-    return "\n" + "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
+    printed = console.file.getvalue().splitlines()
+    assert all(len(line) <= 80 for line in printed)
+    return "\n" + "".join(f"{line.rstrip()}\n" for line in printed)
 
 
 def grid_of(*blocks, **sections) -> Grid:
@@ -31,7 +30,7 @@ def grid_of(*blocks, **sections) -> Grid:
 
 def test_a_fresh_plan():
     assert (
-        lines(plan(read_grid(GRIDS / "lengths.yaml")))
+        plan(read_grid(GRIDS / "lengths.yaml"))
         == """
 lengths: 56 trials, 0 done, 56 to train, about 5 min on 2 cores (pace assumed)
 
@@ -44,7 +43,7 @@ lengths: 56 trials, 0 done, 56 to train, about 5 min on 2 cores (pace assumed)
 
 def test_a_plan_under_way():
     assert (
-        lines(plan(read_grid(GRIDS / "lengths.yaml"), done=31))
+        plan(read_grid(GRIDS / "lengths.yaml"), done=31)
         == """
 lengths: 56 trials, 31 done, 25 to train, about 9 min on 2 cores (pace measured
 on 31 trials)
@@ -58,7 +57,7 @@ on 31 trials)
 
 def test_a_plan_that_is_done():
     assert (
-        lines(plan(read_grid(GRIDS / "longer.yaml"), done=18))
+        plan(read_grid(GRIDS / "longer.yaml"), done=18)
         == """
 longer: 18 trials, 18 done, nothing to train
 
@@ -72,7 +71,7 @@ longer: 18 trials, 18 done, nothing to train
 
 def test_a_union_shows_no_combination_that_is_not_asked_for():
     assert (
-        lines(plan(read_grid(GRIDS / "notebook.yaml"), cpus=1))
+        plan(read_grid(GRIDS / "notebook.yaml"), cpus=1)
         == """
 notebook: 15 trials, 0 done, 15 to train, about 5 min on 1 core (pace assumed)
 
@@ -91,7 +90,7 @@ def test_every_setting_that_differs_is_shown():
         resources={"cpu": 2},
     )
     assert (
-        lines(plan(grid, cpus=8))
+        plan(grid, cpus=8)
         == """
 asked: 20 trials, 0 done, 20 to train, about 20 s on 8 cores (pace assumed)
 
