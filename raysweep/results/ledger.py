@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from raysweep.errors import ResultsError, UnknownSchemaError
+from raysweep.errors import ResultsError, StorageError, UnknownSchemaError
 from raysweep.results import seal
 from raysweep.results.lock import live_holder, lock
 from raysweep.results.paths import Kind, Paths, trial_of
@@ -86,7 +86,7 @@ class Ledger:
         running = live_holder(self.paths.lock) is not None
         orphans = set() if running else self._orphans()
         committed = self.committed()
-        damage = [found for trial_id in sorted(committed) for found in trial_damage(self.paths, trial_id)]
+        damage = [found for trial_id in sorted(committed) for found in _damage(self.paths, trial_id)]
         return VerifyReport(len(committed), (*damage, *sorted(orphans, key=str), *self._other_damage()))
 
     @contextmanager
@@ -160,5 +160,13 @@ def _read(path: Path) -> bytes | None:
     """A file's bytes; none where it is absent, and bytes that are nothing where it cannot be read."""
     try:
         return read_file(path)
-    except OSError:
+    except (ResultsError, StorageError):
         return b""
+
+
+def _damage(paths: Paths, trial_id: str) -> list[Damage]:
+    """A trial's damage; to a reader a file that cannot be read is damaged, whatever the reason."""
+    try:
+        return trial_damage(paths, trial_id)
+    except StorageError as error:
+        return [Damage(paths.table("trials", trial_id), str(error))]

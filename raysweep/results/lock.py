@@ -7,7 +7,6 @@ who is refused, and for file systems whose locks do not reach other hosts: there
 
 import errno
 import fcntl
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -70,7 +69,8 @@ def lock(path: Path) -> Iterator[None]:
         with suppress(OSError):
             if _is_at(descriptor, path):
                 path.unlink()
-        os.close(descriptor)
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def live_holder(path: Path) -> Holder | None:
@@ -85,20 +85,19 @@ def live_holder(path: Path) -> Holder | None:
 def _acquire(path: Path) -> int:
     while True:
         refuse_link(path)
-        with storage_errors("write", path):
+        with storage_errors("lock", path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        try:
-            _take(descriptor, path)
-            if not _is_at(descriptor, path):
-                os.close(descriptor)
-                continue
-            _refuse_foreign(descriptor, path)
-            _sign(descriptor, path)
-        except BaseException:
-            with suppress(OSError):
-                os.close(descriptor)
-            raise
-        return descriptor
+            try:
+                _take(descriptor, path)
+                if _is_at(descriptor, path):
+                    _refuse_foreign(descriptor, path)
+                    _sign(descriptor, path)
+                    return descriptor
+            except BaseException:
+                with suppress(OSError):
+                    os.close(descriptor)
+                raise
+            os.close(descriptor)
 
 
 def _take(descriptor: int, path: Path) -> None:
@@ -155,17 +154,16 @@ def _content(descriptor: int) -> bytes:
 
 def _sign(descriptor: int, path: Path) -> None:
     """Write this process into the file: whole, or not at all."""
-    text = json.dumps(Holder.current().model_dump()).encode()
-    with storage_errors("write", path):
-        try:
-            os.ftruncate(descriptor, 0)
-            if os.pwrite(descriptor, text, 0) != len(text):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(descriptor)
-        except BaseException:
-            with suppress(OSError):
-                path.unlink()
-            raise
+    text = Holder.current().model_dump_json().encode()
+    try:
+        os.ftruncate(descriptor, 0)
+        if os.pwrite(descriptor, text, 0) != len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(descriptor)
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def _boot_id() -> str:

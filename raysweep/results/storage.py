@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
@@ -50,7 +50,8 @@ class Folder:
 
     def close(self) -> None:
         """Let go of the directory."""
-        os.close(self._fd)
+        with suppress(OSError):
+            os.close(self._fd)
 
     def names(self) -> Iterator[str]:
         """The names of everything in the folder, temporary files included, in no order.
@@ -87,13 +88,10 @@ class Folder:
         """Read a file; None where there is none.
 
         Raises:
-            OSError: it cannot be read, or is a symbolic link or not a regular file.
+            ResultsError: it is a symbolic link, or no regular file.
+            StorageError: it cannot be read.
         """
-        try:
-            descriptor = os.open(name, _READ, dir_fd=self._fd)
-        except FileNotFoundError:
-            return None
-        return _read_and_close(descriptor)
+        return _read(self.path / name, lambda: os.open(name, _READ, dir_fd=self._fd))
 
     def has(self, name: str) -> bool:
         """Whether there is an entry of that name, of any kind."""
@@ -140,13 +138,10 @@ def read_file(path: Path) -> bytes | None:
     """Read a regular file, never through a link; None where there is none.
 
     Raises:
-        OSError: it cannot be read, or is a symbolic link or not a regular file.
+        ResultsError: it is a symbolic link, or no regular file.
+        StorageError: it cannot be read.
     """
-    try:
-        descriptor = os.open(path, _READ)
-    except FileNotFoundError:
-        return None
-    return _read_and_close(descriptor)
+    return _read(path, lambda: os.open(path, _READ))
 
 
 def refuse_link(path: Path) -> None:
@@ -177,14 +172,26 @@ def _link(path: Path) -> ResultsError:
     )
 
 
-def _read_and_close(descriptor: int) -> bytes:
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        if status.st_size > LARGEST_FILE:
-            raise OSError(errno.EFBIG, f"too large to be a result: {status.st_size:,} bytes")
-        return file.read()
+def _read(path: Path, open_it: Callable[[], int]) -> bytes | None:
+    with storage_errors("read", path):
+        try:
+            descriptor = open_it()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _link(path) from error
+            raise
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ResultsError("not a regular file")
+            if status.st_size > LARGEST_FILE:
+                raise ResultsError(f"too large to be a result: {status.st_size:,} bytes")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
 
 
 def _sync_folder(path: Path) -> None:

@@ -35,6 +35,7 @@ def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
 
     Raises:
         UnknownSchemaError: another version of raysweep wrote the row; that is no damage.
+        StorageError: a file cannot be read, which may pass.
     """
     path = paths.table("trials", trial_id)
     try:
@@ -65,10 +66,7 @@ def _table_damage(paths: Paths, trial_id: str, receipt: Receipt) -> Iterator[Dam
 
 
 def _content(path: Path) -> bytes:
-    try:
-        data = read_file(path)
-    except OSError as error:
-        raise ResultsError(f"the file cannot be read: {error.strerror or error}") from error
+    data = read_file(path)
     if data is None:
         raise ResultsError("the file is missing")
     return data

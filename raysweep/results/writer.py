@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from raysweep.errors import ResultsError
+from raysweep.errors import ResultsError, StorageError
 from raysweep.results import seal
 from raysweep.results.paths import Paths, trial_of
 from raysweep.results.receipt import Digest, read_receipt
@@ -82,7 +82,8 @@ class Writer:
             What was found wrong, file by file.
 
         Raises:
-            UnknownSchemaError: another version of raysweep wrote a row; nothing is touched.
+            UnknownSchemaError: another version of raysweep wrote a row; it is not touched.
+            StorageError: a file cannot be read or moved. What cannot be read now may be whole.
         """
         found: list[Damage] = []
         for trial_id in sorted(self._committed):
@@ -136,7 +137,7 @@ class Writer:
         try:
             data = self._checkpoints.get(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX))
             return None if data is None else seal.strip_seal(data)
-        except (OSError, ResultsError):
+        except (ResultsError, StorageError):
             return None
 
     def begin_run(self, name: str, content: Mapping[str, Any], environment: RunEnvironment) -> None:
@@ -152,7 +153,7 @@ class Writer:
         """
         try:
             known = from_json(SweepRecord, self._folder.get(Paths.RECORD))
-        except OSError:
+        except ResultsError:
             known = None
         if known is None:
             self._move_to_damaged([(self._folder, Paths.RECORD, Paths.RECORD)], "sweep")
