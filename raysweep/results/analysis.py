@@ -7,6 +7,7 @@ was read. Counts stay whole numbers until they are divided, once. Works in the m
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from raysweep.errors import GridError, UsageError
@@ -117,8 +118,8 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
     record = ledger.record()
     planned = planned_trials(record)
     failures = ledger.failures()  # before the trials, so that one that succeeds meanwhile counts as done
-    trials = ledger.files("trials")
-    predictions = ledger.files("predictions")  # after the trials, so that none of those lacks its own
+    trials = ledger.files("trials")  # before their predictions, so that none lacks its own
+    predictions = {Path(name).stem: name for name in ledger.files("predictions")}
     tallies = tally_trials(trials, predictions)
     if not (tallies or failures or record):
         raise UsageError(
@@ -126,7 +127,7 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
         )
     gathered = _gather(tallies, planned or {}, failures)
     singles = [cell.done[0].trial_id for cell in gathered.values() if len(cell.done) == 1]
-    sequences = tally_sequences(singles, predictions) if singles else {}
+    sequences = tally_sequences({trial_id: predictions[trial_id] for trial_id in singles})
     return SweepAnalysis(
         name=record.name if record else folder.resolve().name,
         counts=_counts(tallies, planned, failures),
