@@ -17,7 +17,7 @@ from raysweep.results.paths import Kind, Paths, trial_of
 from raysweep.results.receipt import read_receipt
 from raysweep.results.record import Failure, SweepRecord, from_json
 from raysweep.results.storage import Folder, read_file, refuse_link
-from raysweep.results.verify import Damage, VerifyReport, trial_damage
+from raysweep.results.verify import Damage, VerifyReport, sizes_match, trial_damage
 from raysweep.results.writer import Writer
 
 __all__ = ["Damage", "Failure", "Ledger", "SweepRecord", "VerifyReport", "Writer"]
@@ -45,6 +45,18 @@ class Ledger:
             StorageError: the folder cannot be read.
         """
         return self._ids(self.paths.trials, Paths.TABLE_SUFFIX)
+
+    def plausible(self) -> set[str]:
+        """The committed trials whose files have the sizes that were written; no checksum is computed.
+
+        Quick, and right unless bytes were changed in place: what `plan` counts as done.
+
+        Raises:
+            UnknownSchemaError: one of the trials was written by another version of raysweep.
+            ResultsError: the folder or one of the files is a symbolic link.
+            StorageError: the folder cannot be read.
+        """
+        return {trial_id for trial_id in self.committed() if sizes_match(self.paths, trial_id)}
 
     def files(self, kind: Kind) -> list[str]:
         """The files of one table that count: those of committed trials, sorted, for DuckDB or Arrow.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 FORMAT: Final = 1
 """Version of `sweep.json`; another one is refused."""
@@ -19,7 +19,16 @@ make the file grow for ever."""
 LARGEST: Final = 2**24
 """Bytes of JSON that are read at most."""
 
-Text = Annotated[str, StringConstraints(max_length=100_000)]
+LONGEST_TEXT: Final = 100_000
+"""Characters of a message or traceback that are kept: the last ones say most."""
+
+
+def _storable(text: object) -> object:
+    """Text as JSON can hold it: not for ever long, no lone surrogates of undecodable bytes."""
+    return text[-LONGEST_TEXT:].encode(errors="replace").decode() if isinstance(text, str) else text
+
+
+Text = Annotated[str, BeforeValidator(_storable)]
 FailureKind = Literal["error", "worker lost", "memory", "timeout"]
 
 

@@ -28,6 +28,23 @@ class VerifyReport:
     damage: tuple[Damage, ...]
 
 
+def sizes_match(paths: Paths, trial_id: str) -> bool:
+    """Whether a committed trial's row is whole and its other files have the sizes that it tells.
+
+    Raises:
+        UnknownSchemaError: another version of raysweep wrote the row.
+        StorageError: the row cannot be read.
+    """
+    try:
+        receipt = _receipt(paths, trial_id)
+    except UnknownSchemaError:
+        raise
+    except ResultsError:
+        return False
+    told: dict[Kind, Digest | None] = {"predictions": receipt.predictions, "curves": receipt.curves}
+    return all(_size(paths.table(kind, trial_id)) == (one and one.size) for kind, one in told.items())
+
+
 def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
     """Read a committed trial's files, and say which of them are not what was written.
 
@@ -37,16 +54,24 @@ def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
         UnknownSchemaError: another version of raysweep wrote the row; that is no damage.
         StorageError: a file cannot be read, which may pass.
     """
+    try:
+        receipt = _receipt(paths, trial_id)
+    except UnknownSchemaError:
+        raise
+    except ResultsError as error:
+        return [Damage(paths.table("trials", trial_id), str(error))]
+    return [*_table_damage(paths, trial_id, receipt)]
+
+
+def _receipt(paths: Paths, trial_id: str) -> Receipt:
     path = paths.table("trials", trial_id)
     try:
         receipt = read_receipt(_content(path))
-        if receipt.trial_id != trial_id:
-            raise ResultsError(f"the row is that of another trial, {receipt.trial_id!r}")
     except UnknownSchemaError as error:
         raise UnknownSchemaError(f"{path}: {error}") from error
-    except ResultsError as error:
-        return [Damage(path, str(error))]
-    return [*_table_damage(paths, trial_id, receipt)]
+    if receipt.trial_id != trial_id:
+        raise ResultsError(f"the row is that of another trial, {receipt.trial_id!r}")
+    return receipt
 
 
 def _table_damage(paths: Paths, trial_id: str, receipt: Receipt) -> Iterator[Damage]:
@@ -70,3 +95,10 @@ def _content(path: Path) -> bytes:
     if data is None:
         raise ResultsError("the file is missing")
     return data
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return None

@@ -3,7 +3,9 @@
 import os
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +144,16 @@ def test_a_failure_is_kept_until_the_trial_succeeds(ledger: Ledger) -> None:
     assert not any("failures" in name for name in entries(ledger.paths.folder))
 
 
+def test_any_text_of_a_failure_can_be_kept(ledger: Ledger) -> None:
+    """Also what a worker printed that is no UTF-8, and a traceback without end."""
+    trial_id = encoded().trial_id
+    with ledger.open_for_writing() as writer:
+        writer.record_failure(failure(trial_id, "caf\udce9" + "x" * 200_000 + "the end"))
+    kept = ledger.failures()[trial_id].message
+    assert kept.endswith("the end")
+    assert len(kept) == 100_000
+
+
 def test_a_checkpoint_comes_back_until_the_trial_succeeds(ledger: Ledger) -> None:
     trial = encoded()
     with ledger.open_for_writing() as writer:
@@ -217,6 +229,8 @@ def test_damage_is_found_set_aside_and_only_that_trial_is_missing(
     found = damage_of(filled)
     assert any(hit in name for name in found)
     assert not any(other in name for name in found for other in filled.committed() - {hit})
+    in_place = kind != "trials" and path.is_file() and path.stat().st_size == len(data)
+    assert filled.plausible() == filled.committed() - (set() if in_place else {hit})
     others = filled.committed() - {hit}
     with filled.open_for_writing() as writer:
         report = writer.check()
@@ -320,12 +334,19 @@ def test_the_folder_must_be_one(tmp_path: Path) -> None:
 def test_the_cost_of_a_commit_does_not_grow(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     trials = [encoded(seed) for seed in range(5)]
+
+    def counted(name: str) -> Callable[..., Any]:
+        real = getattr(os, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            calls.append(name)
+            return real(*arguments, **options)
+
+        return call
+
     with ledger.open_for_writing() as writer:
         for name in ("open", "write", "fsync", "replace", "unlink", "scandir", "stat"):
-            real = getattr(os, name)
-            monkeypatch.setattr(
-                os, name, lambda *a, _f=real, _n=name, **k: (calls.append(_n), _f(*a, **k))[1]
-            )
+            monkeypatch.setattr(os, name, counted(name))
         counts = []
         for trial in trials:
             calls.clear()

@@ -129,3 +129,26 @@ def test_pandas_reads_the_folder(folder: Path) -> None:
     assert found == expected_by_cell()
     assert len(pd.read_parquet(folder / "trials")) == 5
     assert str(pd.read_parquet(folder / "trials")["started"].dtype) == "datetime64[us, UTC]"
+
+
+def test_results_of_the_released_schema_stay_readable() -> None:
+    """Files that were written once and are never written again: whoever breaks this breaks users' results."""
+    folder = Path(__file__).parent / "golden" / "schema-1"
+    ledger = Ledger(folder)
+    assert ledger.verify().damage == ()
+    assert ledger.plausible() == ledger.committed()
+    record = ledger.record()
+    assert record is not None
+    assert record.content == {"grid": {"arch": ["echo", "seq2seq"], "len": [2]}}
+    sweep = raysweep.load(folder)
+    assert sweep.sql(
+        "SELECT trial_id, status, exact_match, position_accuracy, updates, layers[1].shape, "
+        "versions['keras'] FROM trials ORDER BY ALL"
+    ).fetchall() == [
+        ("echo-len2-mem16-seed0-37ca76e7e2d8", "done", 0.675, [0.775, 0.875], 400, [100, 64], "3.15.0"),
+        ("seq2seq-len2-mem16-seed0-52068ba921ce", "diverged", None, None, 100, [100, 64], "3.15.0"),
+    ]
+    first = 'SELECT sequence, "window", input, predicted, exact FROM predictions ORDER BY ALL LIMIT 1'
+    assert sweep.sql(first).fetchall() == [(0, 0, [84, 63], [84, 63], True)]
+    last = "SELECT epoch, loss FROM curves WHERE arch = 'echo' ORDER BY epoch DESC LIMIT 1"
+    assert sweep.sql(last).fetchall() == [(100, 3.959256691555266)]
