@@ -1,5 +1,6 @@
 """What the numbers of a panel rest on: replicates, sequences and windows, and every exception to it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -25,7 +26,7 @@ class Evidence:
 
 def evidence(panel: Panel) -> Evidence:
     """Find what most cells rest on, and put a mark to every other; equal exceptions share one."""
-    seeds = max((len(cell.seeds) for cell in panel.cells.values()), default=0)
+    seeds = _usual_seeds(panel)
     exceptions = {at: said for at, cell in panel.cells.items() if (said := _exception(cell, seeds))}
     meanings = list(dict.fromkeys(exceptions.values()))
     marks = {at: _mark(meanings.index(said)) for at, said in exceptions.items()}
@@ -34,6 +35,12 @@ def evidence(panel: Panel) -> Evidence:
         return Evidence(_figure(panel, seeds), {}, (*notes, f"every cell: {meanings[0]}"))
     legend = (f"{_mark(number)} {said}" for number, said in enumerate(meanings))
     return Evidence(_figure(panel, seeds), marks, (*notes, *legend))
+
+
+def _usual_seeds(panel: Panel) -> int:
+    """How many replicates most of the evaluated cells have; the larger number where two are as frequent."""
+    numbers = Counter(len(cell.seeds) for cell in panel.evaluated)
+    return max(numbers, key=lambda seeds: (numbers[seeds], seeds), default=0)
 
 
 def _figure(panel: Panel, seeds: int) -> str:
@@ -65,13 +72,14 @@ def _exception(cell: Cell, seeds: int) -> str:
     parts = []
     if lacking:
         parts.append(f"{len(cell.seeds)} of {count(cell.replicates, 'seed')} ({', '.join(lacking)})")
-    elif len(cell.seeds) < seeds:
+    elif len(cell.seeds) != seeds:
         parts.append(count(len(cell.seeds), "seed"))
-    if len(cell.seeds) == 1 and seeds > 1:
-        parts.append(f"± over its {count(cell.settings['eval_sequences'], 'sequence')}")
     if cell.unplanned:
         word = "seed" if len(cell.unplanned) == 1 else "seeds"
         parts.append(f"with {word} {ranges(cell.unplanned)}, no longer in the grid")
+    if (len(cell.seeds) == 1) != (seeds == 1):
+        sequences = count(cell.settings["eval_sequences"], "sequence")
+        parts.append("± over seeds" if seeds == 1 else f"± over its {sequences}")
     return "; ".join(parts)
 
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 from raysweep.results.analysis import CELL_SETTINGS, Cell, SweepAnalysis
 from raysweep.results.clean_text import clean_text
 
-_FIGURES: Final = (
+_FIGURES: Final = (  # the JSON's `windows` of a cell, all seeds, must not hide the setting of that name
     "planned",
     "seeds",
     "diverged",
-    "windows",
+    "evaluated_windows",
     "exact_match",
     "interval_low",
     "interval_high",
@@ -86,7 +86,7 @@ def _cell_row(cell: Cell) -> dict[str, Any]:
         "planned": "true" if cell.planned else "false",
         "seeds": _spaced(cell.seeds),
         "diverged": _spaced(cell.diverged),
-        "windows": cell.windows,
+        "evaluated_windows": cell.windows,
         "exact_match": cell.exact_match,
         **bounds,
         **positions,

@@ -12,6 +12,7 @@ from raysweep.results.analysis import Cell
 from raysweep.results.palette import heat_style, shows_scale
 from raysweep.results.panels import Panel
 from raysweep.results.wording import bar, share
+from raysweep.results.wrapped import Wrapped
 
 _NUMBER: Final = 6
 """Columns of one position: a share with a space on either side."""
@@ -48,8 +49,13 @@ class PositionTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the title, the positions' numbers, and a line per LEN."""
-        choice = f" (choose with --mem: {', '.join(map(str, self._others))})" if self._others else ""
-        yield Text.assemble(("position accuracy", "bold"), f" · MEM {self._mem}{choice}")
+        title = Text.assemble(("position accuracy", "bold"), f" · MEM {self._mem}")
+        choice = f"(choose with --mem: {', '.join(map(str, self._others))})" if self._others else ""
+        if title.cell_len + 1 + cell_len(choice) <= options.max_width:
+            yield title.append(f" {choice}".rstrip())
+        else:
+            yield title
+            yield Wrapped(choice, 2, 3)
         if not self._groups:
             yield Text("  no results with this MEM yet", "dim")
             return

@@ -1,10 +1,12 @@
 """Small sweeps on disk for what reads them: planned, committed, failed, all as a run leaves them."""
 
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console, RenderableType
 
 from raysweep.grid import grid_from_content
 from raysweep.outcome import Curve, Predictions, TrialResult
@@ -82,3 +84,21 @@ def result_with(settings: TrialSettings, right: Sequence[Sequence[int]], loss: f
     return TrialResult(
         settings, "done", loss, 0.5, curve, predictions, (), settings.updates, 0.1, 0.2, 0.3, "cpu"
     )
+
+
+def assert_golden(name: str, text: str) -> None:
+    """Compare with a stored text; to renew one, delete its file, run twice, and read the difference."""
+    path = GOLDEN / name
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        raise AssertionError(f"{path.name} was missing and has been written; read it, then run again")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def drawn(renderable: RenderableType, width: int = 80) -> str:
+    """What a console of this width without colour prints."""
+    console = Console(width=width, color_system=None, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()

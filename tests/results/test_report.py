@@ -1,0 +1,225 @@
+"""The report as people see it: goldens at fixed widths, and what must hold at every width."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from raysweep.errors import UsageError
+from raysweep.results.analysis import Cell, SweepAnalysis, analyse
+from raysweep.results.findings import finding
+from raysweep.results.panels import panels
+from raysweep.results.report import report_view
+from raysweep.settings import TrialSettings
+from tests.results.sweeps import (
+    assert_golden,
+    drawn,
+    failure_of,
+    planned,
+    synthetic_results,
+    trials_of,
+    write_sweep,
+)
+
+FEW: Mapping[str, Any] = {"defaults": {"eval_sequences": 5}}
+
+
+def learns(trial: TrialSettings) -> float:
+    """A made-up law of accuracy per position: more memory and epochs help, length hurts."""
+    difficulty = trial.len * (3 if trial.arch == "seq2seq" else 1) * 16 / trial.mem
+    return max(0.05, min(1.0, 1.02 - difficulty / 40 * 5000 / (trial.epochs + 3000)))
+
+
+@pytest.fixture(scope="module")
+def one_seed(tmp_path_factory: pytest.TempPathFactory) -> SweepAnalysis:
+    """The main job in small: one seed, everything done."""
+    content = planned({"arch": ["echo", "seq2seq"], "len": [2, 3, 4, 8], "mem": [16, 50, 150, 300]}, **FEW)
+    folder = tmp_path_factory.mktemp("one") / "s"
+    return analyse(write_sweep(folder, content, synthetic_results(trials_of(content), learns)))
+
+
+@pytest.fixture(scope="module")
+def eventful(tmp_path_factory: pytest.TempPathFactory) -> SweepAnalysis:
+    """Grown to three seeds, in the middle of a run: some failed, diverged, missing, no longer asked for."""
+    axes = {"arch": ["echo", "seq2seq"], "len": [2, 4, 8], "seed": [0, 1, 2]}
+    earlier = planned({**axes, "mem": [8, 16, 300], "seed": [0, 1, 2, 3]}, **FEW)
+    latest = planned({**axes, "mem": [16, 50, 300]}, **FEW)
+    fate = {
+        ("seq2seq", 2, 50, 0): "failed",
+        ("seq2seq", 2, 50, 1): "diverged",
+        ("seq2seq", 4, 50, 0): "failed",
+        ("seq2seq", 4, 50, 1): "failed",
+        ("seq2seq", 4, 50, 2): "failed",
+        ("seq2seq", 4, 300, 1): "missing",
+        ("seq2seq", 4, 300, 2): "missing",
+        ("seq2seq", 8, 50, 0): "diverged",
+        ("seq2seq", 8, 50, 1): "diverged",
+        ("seq2seq", 8, 50, 2): "diverged",
+        ("seq2seq", 8, 300, 0): "missing",
+        ("seq2seq", 8, 300, 1): "missing",
+        ("seq2seq", 8, 300, 2): "missing",
+    }
+
+    def of(trial: TrialSettings) -> str:
+        return fate.get((trial.arch, trial.len, trial.mem, trial.seed), "done")
+
+    known = {trial.trial_id: trial for trial in trials_of(latest)}
+    former = [trial for trial in trials_of(earlier) if trial.mem == 8 and trial.arch == "echo"]
+    extra = [trial for trial in trials_of(earlier) if trial.seed == 3 and trial.mem == 16 and trial.len == 2]
+    came = [trial for trial in known.values() if of(trial) in ("done", "diverged")]
+    failed = [failure_of(trial) for trial in known.values() if of(trial) == "failed"]
+    results = synthetic_results([*came, *former, *extra], learns, lambda trial: of(trial) == "diverged")
+    return analyse(write_sweep(tmp_path_factory.mktemp("eventful") / "s", latest, results, failed))
+
+
+@pytest.fixture(scope="module")
+def many_axes(tmp_path_factory: pytest.TempPathFactory) -> SweepAnalysis:
+    """Epochs, learning rate and n_in vary, one LEN is long, and MEM has more values than fit a line."""
+    content = planned(
+        {"arch": ["seq2seq"], "len": [4, 6], "mem": [150], "epochs": [5000, 20000], "seed": [0, 1]},
+        {"arch": ["seq2seq"], "len": [4, 60], "mem": [*range(100, 108)], "learning_rate": [0.01]},
+        {"arch": ["seq2seq"], "len": [4, 6], "mem": [150], "n_in": [9]},
+        {"arch": ["echo"], "len": [5], "mem": [20], "windows": [21], "batch_size": [7], "values": [100]},
+        defaults={"eval_sequences": 2},
+    )
+    folder = tmp_path_factory.mktemp("axes") / "s"
+    return analyse(write_sweep(folder, content, synthetic_results(trials_of(content), learns)))
+
+
+@pytest.mark.parametrize("name", ["one_seed", "eventful", "many_axes"])
+def test_golden_at_80_columns(name: str, request: pytest.FixtureRequest) -> None:
+    assert_golden(f"report_{name}.txt", drawn(report_view(request.getfixturevalue(name))))
+
+
+def test_golden_at_120_columns_with_another_mem(eventful: SweepAnalysis) -> None:
+    assert_golden("report_eventful_120.txt", drawn(report_view(eventful, mem=16), width=120))
+
+
+@pytest.mark.parametrize("name", ["one_seed", "eventful", "many_axes"])
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_no_line_is_wider_than_the_console(name: str, width: int, request: pytest.FixtureRequest) -> None:
+    lines = drawn(report_view(request.getfixturevalue(name)), width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+
+
+@pytest.mark.parametrize("name", ["one_seed", "eventful", "many_axes"])
+def test_colour_adds_nothing_that_the_text_lacks(name: str, request: pytest.FixtureRequest) -> None:
+    view = report_view(request.getfixturevalue(name))
+    console = Console(width=80, force_terminal=True, color_system="truecolor", file=io.StringIO())
+    with console.capture() as capture:
+        console.print(view)
+    coloured = capture.get()
+    assert "\x1b[38;2;0;0;0;48;2;253;231;37m" in coloured  # black on the bright end: exact-match 1
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in plain.splitlines()] == [
+        line.rstrip() for line in drawn(view).splitlines()
+    ]
+
+
+def test_no_color_is_obeyed(one_seed: SweepAnalysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    console = Console(width=80, force_terminal=True, color_system="truecolor", file=io.StringIO())
+    with console.capture() as capture:
+        console.print(report_view(one_seed))
+    assert not re.search(r"\x1b\[[0-9;]*[34]8;", capture.get())
+
+
+def test_an_unknown_mem_is_answered_with_those_there_are(one_seed: SweepAnalysis) -> None:
+    with pytest.raises(UsageError, match=r"--mem 17: .* use one of 16, 50, 150, 300"):
+        report_view(one_seed, mem=17)
+
+
+def test_what_files_say_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2], "mem": [4]}) | {"name": "lengths"}
+    (trial,) = trials_of(content)
+    evil = "\x1b]0;owned\x07 \x9b31m [bold]loud[/bold] \u202egnirts\u2066 \x00\nsecond line"
+    ledger = write_sweep(tmp_path / "s", content, [], [failure_of(trial, evil)])
+    text = drawn(report_view(analyse(ledger)), width=200)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    assert "[bold]loud[/bold]" in text
+    assert "second line" not in text
+
+
+def cell(n_out: int, mem: int, exact_match: float | None, *, seeds: int = 3, epochs: int = 5000) -> Cell:
+    """A cell for findings; without exact-match it has not run."""
+    settings = TrialSettings(arch="seq2seq", len=n_out, mem=mem, seed=0, epochs=epochs).model_dump()
+    done = tuple(range(seeds)) if exact_match is not None else ()
+    settings.pop("seed")
+    return Cell(
+        settings=settings,
+        planned=True,
+        seeds=done,
+        diverged=(),
+        failed=(),
+        missing=() if done else (0, 1, 2),
+        unplanned=(),
+        windows=1050 * len(done),
+        exact_match=exact_match,
+        interval=None,
+        position_accuracy=(),
+        loss=None,
+        accuracy=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (
+            [cell(2, 16, 0.2), cell(2, 50, 0.99), cell(3, 16, 0.1), cell(3, 50, 1.0)],
+            "seq2seq reaches exact-match 0.99 at every LEN with MEM 50.",
+        ),
+        (
+            [cell(2, 150, 0.995), cell(2, 300, 1.0), cell(3, 150, 0.5), cell(3, 300, 0.99)]
+            + [cell(n_out, mem, 0.9899) for n_out in (4, 5, 6) for mem in (150, 300)],
+            "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 150, LEN 3 with MEM 300; "
+            "not at LEN 4–6 in 5,000 epochs.",
+        ),
+        (
+            [cell(2, 16, 1.0, seeds=1), cell(4, 16, 0.3, seeds=1)],
+            "seq2seq reaches exact-match 0.99 in one run at LEN 2 with MEM 16; not at LEN 4 in 5,000 epochs.",
+        ),
+        (
+            [cell(2, 16, 1.0, seeds=2)],
+            "seq2seq reaches exact-match 0.99 in two runs at LEN 2 with MEM 16.",
+        ),
+        (
+            [cell(2, 16, 1.0, seeds=1), cell(3, 16, 1.0, seeds=3)],
+            "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 16 (in one run), LEN 3 with MEM 16.",
+        ),
+        (
+            [cell(2, 16, 1.0), cell(2, 50, 0.7)],
+            "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 16 (but not with MEM 50).",
+        ),
+        (
+            [cell(2, 16, None), cell(2, 50, 1.0), cell(3, 16, 0.1), cell(3, 50, None), cell(4, 16, None)],
+            "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 50 (no result with MEM 16 yet); "
+            "not at LEN 3 (no result with MEM 50 yet) in 5,000 epochs; no results yet at LEN 4.",
+        ),
+        (
+            [cell(2, 16, 0.1), cell(3, 16, 0.0)],
+            "seq2seq does not reach exact-match 0.99 at any LEN in 5,000 epochs.",
+        ),
+        ([cell(2, 16, None)], "seq2seq: no results yet."),
+    ],
+)
+def test_findings(cells: Sequence[Cell], sentence: str) -> None:
+    (panel,) = panels(cells)
+    assert finding(panel).replace("\N{NO-BREAK SPACE}", " ") == sentence
+
+
+def test_nothing_but_len_mem_and_seed_varies_within_a_panel(many_axes: SweepAnalysis) -> None:
+    found = panels(many_axes.cells)
+    assert sum(len(panel.cells) for panel in found) == len(many_axes.cells)
+    for panel in found:
+        others = [
+            {name: value for name, value in one.settings.items() if name not in ("len", "mem", "n_in")}
+            for one in panel.cells.values()
+        ]
+        assert all(settings == others[0] for settings in others)
+    assert len({panel.title for panel in found}) == len(found)
