@@ -1,6 +1,6 @@
 """One trial of a results folder: found by the beginning of its id, and read from its files."""
 
-import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from raysweep.errors import ResultsError, UsageError
@@ -35,7 +35,7 @@ def find_trial(ledger: Ledger, prefix: str) -> str:
         UsageError: no trial or more than one begins so; the message lists candidates.
     """
     known = sorted({*ledger.committed(), *ledger.failures(), *(planned_trials(ledger.record()) or ())})
-    found = [trial_id for trial_id in known if trial_id.startswith(prefix)]
+    found = _beginning(prefix, known)
     if prefix in known or len(found) == 1:
         return prefix if prefix in known else found[0]
     folder = ledger.paths.folder
@@ -46,8 +46,12 @@ def find_trial(ledger: Ledger, prefix: str) -> str:
     shown = clean_text(prefix)
     if found:
         raise UsageError(f"{shown}: {len(found)} trials begin so; write more of one of\n{_listed(found)}")
-    near = difflib.get_close_matches(prefix, known, n=3) or known
+    near = next(near for end in range(len(prefix), -1, -1) if (near := _beginning(prefix[:end], known)))
     raise UsageError(f"{shown}: no trial of {folder} begins so; there are\n{_listed(near)}")
+
+
+def _beginning(prefix: str, trial_ids: Iterable[str]) -> list[str]:
+    return [trial_id for trial_id in trial_ids if trial_id.startswith(prefix)]
 
 
 def _listed(trial_ids: list[str]) -> str:
