@@ -8,14 +8,18 @@ timesteps are one product; a zero state is multiplied with nothing.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from raysweep.experiment import lstm
-from raysweep.experiment.lstm import State, Tensor, Timestep
+from raysweep.experiment.fused_lstm import FusedLSTM
+from raysweep.experiment.lstm import Layer, State, Tensor
+from raysweep.experiment.unrolled_lstm import UnrolledLSTM
 from raysweep.settings import Arch, TrialSettings
+
+FUSED_UNITS: Final = 32
+"""The largest MEM at which TensorFlow's fused LSTM is the faster one; see docs/performance.md."""
 
 
 class Shape(NamedTuple):
@@ -60,22 +64,23 @@ class Pass(NamedTuple):
 
     tokens: Tensor
     """(batch + n_in - 1,) int32: the integers that the batch's windows cover."""
-    layers: tuple[list[Timestep], ...]
-    """The LSTM layers' timesteps."""
+    layers: tuple[Layer, ...]
+    """The LSTM layers."""
     hidden: Tensor
-    """(n_out * batch, mem): the last layer's outputs, timestep by timestep."""
+    """(n_out * batch, mem): the last LSTM layer's outputs, timestep by timestep."""
     logits: Tensor
     """(n_out * batch, vocab): before the softmax."""
 
     @property
     def states(self) -> list[State]:
         """What each LSTM layer carries into the next batch."""
-        return [steps[-1].after for steps in self.layers]
+        return [layer.state for layer in self.layers]
 
 
-def positions(shape: Shape, timesteps: int) -> np.ndarray:
-    """Index of each window's integers within the batch's, (timesteps * batch,), timestep by timestep."""
-    return (np.arange(timesteps)[:, None] + np.arange(shape.batch_size)).ravel().astype(np.int32)
+def targets(shape: Shape, tokens: Tensor) -> Tensor:
+    """Return what each logit row is to say, (n_out * batch,) int32: timestep by timestep."""
+    position = np.add.outer(np.arange(shape.n_out), np.arange(shape.batch_size))
+    return tf.gather(tokens, position.ravel().astype(np.int32))
 
 
 def forward(shape: Shape, weights: Sequence[Tensor], tokens: Tensor, states: Sequence[State | None]) -> Pass:
@@ -87,46 +92,29 @@ def forward(shape: Shape, weights: Sequence[Tensor], tokens: Tensor, states: Seq
         tokens: (batch + n_in - 1,) int32.
         states: of each LSTM layer, None for zeros.
     """
+    lstm = FusedLSTM if shape.mem <= FUSED_UNITS else UnrolledLSTM
     kernel, recurrent_kernel, bias = weights[:3]
     rows = tf.gather(kernel, tokens) + bias
-    projected = [rows[t : t + shape.batch_size] for t in range(shape.n_in)]
-    layers = [lstm.forward(projected, recurrent_kernel, states[0])]
+    layer: Layer = lstm(rows, recurrent_kernel, range(shape.n_in), shape.batch_size, states[0])
+    layers: tuple[Layer, ...] = (layer,)
     if shape.arch == "seq2seq":
         kernel, recurrent_kernel, bias = weights[3:6]
-        repeated = tf.matmul(layers[0][-1].after.hidden, kernel) + bias
-        layers.append(lstm.forward([repeated] * shape.n_out, recurrent_kernel, states[1]))
-    hidden = tf.concat([step.after.hidden for step in layers[-1]], axis=0)
-    return Pass(tokens, tuple(layers), hidden, tf.matmul(hidden, weights[-2]) + weights[-1])
+        rows = tf.matmul(layer.state.hidden, kernel) + bias
+        layers = (layer, lstm(rows, recurrent_kernel, [0] * shape.n_out, shape.batch_size, states[1]))
+    hidden = layers[-1].hidden
+    return Pass(tokens, layers, hidden, tf.matmul(hidden, weights[-2]) + weights[-1])
 
 
 def backward(shape: Shape, weights: Sequence[Tensor], done: Pass, logit_gradient: Tensor) -> list[Tensor]:
     """Return the gradient of every weight, in the weights' order, from that of the logits."""
     dense = [tf.matmul(done.hidden, logit_gradient, transpose_a=True), tf.reduce_sum(logit_gradient, axis=0)]
-    reaching = tf.split(tf.matmul(logit_gradient, weights[-2], transpose_b=True), shape.n_out)
-    if shape.arch == "echo":
-        return _token_layer(shape, weights, done, reaching) + dense
-    steps, encoded = done.layers[1], done.layers[0][-1].after.hidden
-    gates = lstm.backward(steps, weights[4], reaching)
-    summed = tf.add_n(gates)
-    decoder = [
-        tf.matmul(encoded, summed, transpose_a=True),
-        lstm.recurrent_gradient(steps, gates),
-        tf.reduce_sum(summed, axis=0),
-    ]
-    encoded_gradient = tf.matmul(summed, tf.transpose(weights[3]))
-    unseen = [None] * (shape.n_in - 1)
-    return _token_layer(shape, weights, done, [*unseen, encoded_gradient]) + decoder + dense
-
-
-def _token_layer(
-    shape: Shape, weights: Sequence[Tensor], done: Pass, reaching: Sequence[Tensor | None]
-) -> list[Tensor]:
-    """Return the gradients of the layer that reads the integers: each adds to its own kernel row."""
-    gates = lstm.backward(done.layers[0], weights[1], reaching)
-    every = tf.concat(gates, axis=0)
-    read = tf.gather(done.tokens, positions(shape, shape.n_in))
-    return [
-        tf.math.unsorted_segment_sum(every, read, shape.vocab),
-        lstm.recurrent_gradient(done.layers[0], gates),
-        tf.reduce_sum(every, axis=0),
-    ]
+    reaching = tf.matmul(logit_gradient, weights[-2], transpose_b=True)
+    decoder: list[Tensor] = []
+    if shape.arch == "seq2seq":
+        encoded = done.layers[0].state.hidden
+        rows, recurrent = done.layers[1].backward(reaching)
+        decoder = [tf.matmul(encoded, rows, transpose_a=True), recurrent, tf.reduce_sum(rows, axis=0)]
+        reaching = tf.matmul(rows, weights[3], transpose_b=True)
+    rows, recurrent = done.layers[0].backward(reaching)
+    looked_up = tf.scatter_nd(done.tokens[:, tf.newaxis], rows, weights[0].shape)
+    return [looked_up, recurrent, tf.reduce_sum(rows, axis=0), *decoder, *dense]

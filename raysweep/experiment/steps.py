@@ -151,10 +151,12 @@ class Steps:
         shape = self.shape
         weights = [weight.read_value() for weight in variables.weights]
         done = networks.forward(shape, weights, tokens, states)
-        labels = tf.gather(tokens, networks.positions(shape, shape.n_out))
-        losses, gradient = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=done.logits, labels=labels)
-        hits = tf.equal(tf.argmax(done.logits, axis=1, output_type=tf.int32), labels)
+        labels = networks.targets(shape, tokens)
+        losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(
+            features=done.logits, labels=tf.one_hot(labels, shape.vocab)
+        )
         gradient = gradient * (1.0 / (shape.n_out * shape.batch_size))
+        hits = tf.equal(tf.argmax(done.logits, axis=1, output_type=tf.int32), labels)
         apply_adam(variables, networks.backward(shape, weights, done, gradient), rate)
         return tf.reduce_mean(losses), tf.reduce_mean(tf.cast(hits, tf.float32)), done.states
 

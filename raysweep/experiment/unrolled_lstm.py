@@ -1,0 +1,149 @@
+"""One LSTM layer, timestep after timestep: for layers whose time goes to the products."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from raysweep.experiment.lstm import Gradients, State, Tensor
+
+
+class Timestep(NamedTuple):
+    """Everything that the backward pass needs of one timestep; each (batch, units)."""
+
+    before: State | None
+    """None: the zero state."""
+    i: Tensor
+    c: Tensor
+    f: Tensor
+    o: Tensor
+    squashed: Tensor
+    """tanh of the cell."""
+    after: State
+
+
+class UnrolledLSTM:
+    """See `lstm.Layer`."""
+
+    def __init__(
+        self, rows: Tensor, recurrent_kernel: Tensor, offsets: Sequence[int], batch: int, state: State | None
+    ) -> None:
+        """Run the layer forward.
+
+        Args:
+            rows: (rows, 4 units): the input times the kernel, plus the bias.
+            recurrent_kernel: (units, 4 units).
+            offsets: for each timestep, the first of the `batch` rows that it reads.
+            batch: windows.
+            state: what the batch before left; None for zeros, which saves a product.
+        """
+        self._kernel, self._offsets, self._batch = recurrent_kernel, offsets, batch
+        self._steps: list[Timestep] = []
+        for offset in offsets:
+            read = rows if rows.shape[0] == batch else rows[offset : offset + batch]
+            self._steps.append(_forward(read, recurrent_kernel, state))
+            state = self._steps[-1].after
+
+    @property
+    def hidden(self) -> Tensor:
+        """(timesteps * batch, units)."""
+        return tf.concat([step.after.hidden for step in self._steps], axis=0)
+
+    @property
+    def state(self) -> State:
+        """After the last timestep."""
+        return self._steps[-1].after
+
+    def backward(self, hidden_gradient: Tensor) -> Gradients:
+        """Carry the gradient back through the timesteps."""
+        fill = _Fill.of(self._kernel, self._batch)
+        gate_gradients: list[Tensor] = []
+        cell, through_time = fill.state, None
+        for step, above in zip(reversed(self._steps), reversed(self._parts(hidden_gradient)), strict=True):
+            hidden = (
+                through_time if above is None else above if through_time is None else above + through_time
+            )
+            cell, gates = _backward(step, fill, cell, hidden)
+            gate_gradients.insert(0, gates)
+            if len(gate_gradients) < len(self._steps):
+                # The transpose of gates @ kernel.T, which would first copy the kernel to transpose it.
+                through_time = tf.transpose(tf.matmul(self._kernel, gates, transpose_b=True))
+        every = tf.concat(gate_gradients, axis=0)
+        return Gradients(self._row_gradient(every), self._kernel_gradient(every))
+
+    def _parts(self, hidden_gradient: Tensor) -> list[Tensor | None]:
+        """Cut what reaches the outputs into timesteps."""
+        reached = hidden_gradient.shape[0] // self._batch
+        return [*[None] * (len(self._steps) - reached), *tf.split(hidden_gradient, reached)]
+
+    def _row_gradient(self, gate_gradients: Tensor) -> Tensor:
+        """Add up, for each row, the timesteps and windows that read it."""
+        row = np.add.outer(self._offsets, np.arange(self._batch)).ravel().astype(np.int32)
+        order = np.argsort(row, kind="stable").astype(np.int32)
+        added = tf.raw_ops.SparseSegmentSum(data=gate_gradients, indices=order, segment_ids=row[order])
+        added.set_shape([row.max() + 1, None])
+        return added
+
+    def _kernel_gradient(self, gate_gradients: Tensor) -> Tensor:
+        before = [step.before.hidden for step in self._steps if step.before is not None]
+        if not before:
+            return tf.zeros(self._kernel.shape)
+        first = (len(self._steps) - len(before)) * self._batch
+        return tf.matmul(tf.concat(before, axis=0), gate_gradients[first:], transpose_a=True)
+
+
+def _forward(gates: Tensor, recurrent_kernel: Tensor, state: State | None) -> Timestep:
+    """Run one timestep; `gates` is its projected input, (batch, 4 units)."""
+    if state is not None:
+        gates = gates + tf.matmul(state.hidden, recurrent_kernel)
+    i, c, f, o = tf.split(gates, 4, axis=1)
+    i, c, f, o = tf.sigmoid(i), tf.tanh(c), tf.sigmoid(f), tf.sigmoid(o)
+    cell = i * c if state is None else i * c + f * state.cell
+    squashed = tf.tanh(cell)
+    return Timestep(state, i, c, f, o, squashed, State(o * squashed, cell))
+
+
+class _Fill(NamedTuple):
+    """What `_backward` has to hand over and nothing is computed from, once for all timesteps."""
+
+    kernel: Tensor
+    nothing: Tensor
+    state: Tensor
+    peephole: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, kernel: Tensor, batch: int) -> "_Fill":
+        units = kernel.shape[0]
+        shapes = ([batch, 0], [batch, units], [units], [4 * units])
+        return cls(kernel, *(tf.zeros(shape) for shape in shapes))
+
+
+def _backward(
+    step: Timestep, fill: _Fill, cell_gradient: Tensor, hidden_gradient: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of the cell before one timestep and of its gates before their activation.
+
+    TensorFlow's fused operation contains no product, in spite of the weights it is handed.
+    """
+    gradients = tf.raw_ops.LSTMBlockCellGrad(
+        x=fill.nothing,
+        cs_prev=fill.state if step.before is None else step.before.cell,
+        h_prev=fill.state,
+        w=fill.kernel,
+        wci=fill.peephole,
+        wcf=fill.peephole,
+        wco=fill.peephole,
+        b=fill.bias,
+        i=step.i,
+        cs=step.after.cell,
+        f=step.f,
+        o=step.o,
+        ci=step.c,
+        co=step.squashed,
+        cs_grad=cell_gradient,
+        h_grad=hidden_gradient,
+        use_peephole=False,
+    )
+    return gradients.cs_prev_grad, gradients.dicfo
