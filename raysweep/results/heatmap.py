@@ -16,6 +16,8 @@ from raysweep.results.wording import plus_minus, share
 _ROW_HEAD = "  LEN │"
 _STYLES = {"failed": Style.parse("bold red"), "diverged": Style.parse("bold magenta")}
 _QUIET = Style.parse("dim")
+_USUAL_WIDTH = 80
+"""Columns over which a title spreads; on a wider console its two ends would be too far apart."""
 
 
 def heat_maps(panels: Sequence[Panel]) -> list["HeatMap"]:
@@ -66,7 +68,8 @@ class HeatMap:
 
 def _title(panel: Panel, rests_on: Evidence, width: int) -> Text:
     """The panel's name on the left and what its numbers are on the right, or below where both do not fit."""
-    gap = width - cell_len(panel.title) - cell_len(rests_on.figure)
+    words = cell_len(panel.title) + cell_len(rests_on.figure)
+    gap = min(width, max(_USUAL_WIDTH, words + 2)) - words
     between = " " * gap if gap >= 2 else "\n  "
     return Text.assemble((panel.title, "bold"), between, rests_on.figure)
 
