@@ -4,12 +4,13 @@ The Keras model is what users see, save and inspect. The compiled loop trains th
 it; `build_model(settings).set_weights(training.weights)` brings them back.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-from raysweep.experiment.sequences import ALGORITHM, Domain, stream
+from raysweep.experiment.sequences import Domain, generator, stream
 from raysweep.outcome import Floats, LayerWeight
 from raysweep.settings import TrialSettings
 
@@ -69,16 +70,18 @@ def initial_weights(settings: TrialSettings) -> list[Floats]:
     recurrent kernels, zero for biases but for one in the LSTM's forget gate. They are drawn here because
     Keras' own initialisers leave the generator to the device.
     """
-    first = stream(Domain.INITIAL_WEIGHTS, settings.seed)
-    return [_initial(weight, key=(first, number)) for number, weight in enumerate(layer_weights(settings))]
+    first = tf.constant(stream(Domain.INITIAL_WEIGHTS, settings.seed), tf.int64)
+    return [
+        _initial(weight, generator(first, tf.constant(number, tf.int64)))
+        for number, weight in enumerate(layer_weights(settings))
+    ]
 
 
-def _initial(weight: LayerWeight, key: tuple[int, int]) -> Floats:
-    seed = tf.constant(key, tf.int64)
+def _initial(weight: LayerWeight, drawing: dict[str, Any]) -> Floats:
     if weight.weight == "kernel":
-        return _glorot_uniform(weight.shape, seed)
+        return _glorot_uniform(weight.shape, drawing)
     if weight.weight == "recurrent_kernel":
-        return _orthogonal(weight.shape, seed)
+        return _orthogonal(weight.shape, drawing)
     bias = np.zeros(weight.shape, np.float32)
     if weight.layer != "dense":
         units = weight.shape[0] // 4
@@ -86,21 +89,22 @@ def _initial(weight: LayerWeight, key: tuple[int, int]) -> Floats:
     return bias
 
 
-def _glorot_uniform(shape: tuple[int, ...], seed: tf.Tensor) -> Floats:
+def _glorot_uniform(shape: tuple[int, ...], drawing: dict[str, Any]) -> Floats:
     """Glorot & Bengio (2010): uniform within ± sqrt(6 / (fan_in + fan_out))."""
     limit = (6.0 / sum(shape)) ** 0.5
-    return _array(tf.random.stateless_uniform(shape, seed, -limit, limit, alg=ALGORITHM))
+    uniform = tf.raw_ops.StatelessRandomUniformV2(shape=shape, **drawing)
+    return _array((2.0 * uniform - 1.0) * limit)
 
 
-def _orthogonal(shape: tuple[int, ...], seed: tf.Tensor) -> Floats:
+def _orthogonal(shape: tuple[int, ...], drawing: dict[str, Any]) -> Floats:
     """Saxe et al. (2014): the Q of a normal matrix, with R's diagonal made positive so that Q is uniform."""
     rows, columns = max(shape), min(shape)
-    normal = tf.random.stateless_normal((rows, columns), seed, alg=ALGORITHM)
+    normal = tf.raw_ops.StatelessRandomNormalV2(shape=(rows, columns), **drawing)
     # TensorFlow's QR, because NumPy's gives other bits with another number of threads.
     q, r = tf.linalg.qr(normal)
     q = q * tf.sign(tf.linalg.diag_part(r))
     return _array(q if shape[0] == rows else tf.transpose(q))
 
 
-def _array(tensor: tf.Tensor) -> npt.NDArray[np.float32]:
+def _array(tensor: Any) -> Floats:
     return np.asarray(tensor, np.float32)

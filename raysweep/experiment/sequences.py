@@ -1,12 +1,14 @@
 """The data: random integers from stateless streams, and the windows that are cut from them.
 
 Three domains draw random numbers: the initial weights, the training and the evaluation. Every draw is a
-pure function of its key, a pair of int64, so that any epoch's data can be had without the epochs before::
+pure function of its key, so that any epoch's data can be had without the epochs before it::
 
-    key = (domain << 32 | seed, index)      index: the weight's, the epoch's, the sequence's number
+    key = (domain << 32 | seed, index)      index: number of the weight, the epoch, the sequence
 
 A seed is below 2^31, so the first halves of two domains never meet, and no key of one domain equals one
-of another. The generator is Philox by name, because the automatic choice differs between devices.
+of another. The generator is Philox 4x32-10 by name (Salmon et al., 2011), because TensorFlow's automatic
+choice differs between devices: the key's first half is Philox's key, its second half the upper half of
+Philox's counter, whose lower half counts within the draw.
 """
 
 from enum import IntEnum
@@ -19,7 +21,7 @@ import tensorflow as tf
 from raysweep.outcome import Ints
 from raysweep.settings import TrialSettings
 
-ALGORITHM: Final = "philox"
+PHILOX: Final = tf.random.Algorithm.PHILOX.value
 
 
 class Domain(IntEnum):
@@ -39,6 +41,17 @@ def stream(domain: Domain, seed: int) -> int:
     return int(domain) << 32 | seed
 
 
+def generator(stream: Any, index: Any) -> dict[str, Any]:
+    """Return the arguments that make TensorFlow's raw stateless operations draw from one key.
+
+    Args:
+        stream: () int64, from `stream`.
+        index: () int64, the key's second half.
+    """
+    key = tf.reshape(tf.cast(stream, tf.uint64), [1])
+    return {"key": key, "counter": tf.cast(tf.stack([tf.zeros_like(index), index]), tf.uint64), "alg": PHILOX}
+
+
 def draw_integers(stream: Any, index: Any, length: int, values: Any) -> Any:
     """Draw one sequence of integers, uniform over 0 to `values - 1`; works eagerly and in a graph.
 
@@ -51,8 +64,9 @@ def draw_integers(stream: Any, index: Any, length: int, values: Any) -> Any:
     Returns:
         (length,) int32 tensor.
     """
-    key = tf.stack([tf.cast(stream, tf.int64), tf.cast(index, tf.int64)])
-    return tf.random.stateless_uniform([length], key, 0, values, tf.int32, alg=ALGORITHM)
+    return tf.raw_ops.StatelessRandomUniformIntV2(
+        shape=[length], **generator(stream, index), minval=0, maxval=values
+    )
 
 
 def sequence_length(settings: TrialSettings) -> int:
@@ -72,7 +86,8 @@ def evaluation_sequence(settings: TrialSettings, sequence: int) -> Ints:
 
 def _sequence(settings: TrialSettings, domain: Domain, index: int) -> Ints:
     length = sequence_length(settings)
-    drawn = draw_integers(stream(domain, settings.seed), index, length, settings.values)
+    first, second = (tf.constant(half, tf.int64) for half in (stream(domain, settings.seed), index))
+    drawn = draw_integers(first, second, length, settings.values)
     return np.asarray(drawn, np.int32)
 
 

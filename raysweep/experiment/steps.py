@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from raysweep.experiment import networks
@@ -127,54 +128,63 @@ class Steps:
 
     def _train_sequence(self, variables: Variables, sequence: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
         """Update once for each batch of a sequence; return the means of their losses and accuracies."""
-        batches = self.shape.batches
+        batches, outputs = self.shape.batches, self.shape.n_out * self.shape.batch_size
         if batches == 1:
-            loss, accuracy, _ = self._update(variables, sequence, rates[0], self._no_states())
-            return loss, accuracy
+            losses, hits, _ = self._update(variables, sequence, rates[0], self._no_states())
+        else:
+            parts = self._batches(sequence)
 
-        def train_batch(batch: Tensor, loss: Tensor, accuracy: Tensor, states: Any) -> tuple[Any, ...]:
-            tokens = self._tokens(sequence, batch)
-            batch_loss, batch_accuracy, states = self._update(variables, tokens, rates[batch], states)
-            return batch + 1, loss + batch_loss, accuracy + batch_accuracy, states
+            def train_batch(batch: Tensor, losses: Tensor, hits: Tensor, states: Any) -> tuple[Any, ...]:
+                part, rate = tf.gather(parts, batch), tf.gather(rates, batch)
+                more_losses, more_hits, states = self._update(variables, part, rate, states)
+                return batch + 1, losses + more_losses, hits + more_hits, states
 
-        _, loss, accuracy, _ = tf.while_loop(
-            lambda batch, *_: batch < batches,
-            train_batch,
-            (tf.constant(0), tf.constant(0.0), tf.constant(0.0), self._zero_states()),
-        )
-        return loss / batches, accuracy / batches
+            _, losses, hits, _ = tf.while_loop(
+                lambda batch, *_: batch < batches,
+                train_batch,
+                (tf.constant(0), tf.zeros([outputs]), tf.zeros([outputs]), self._zero_states()),
+            )
+        return tf.reduce_mean(losses) / batches, tf.reduce_mean(hits) / batches
 
     def _update(
         self, variables: Variables, tokens: Tensor, rate: Tensor, states: Sequence[State | None]
     ) -> tuple[Tensor, Tensor, list[State]]:
-        """Make one Adam update; return the batch's loss and accuracy, and the states it leaves."""
+        """Make one Adam update.
+
+        Returns:
+            (n_out * batch,): the loss of each output.
+            (n_out * batch,): one where the largest output is the target, else zero.
+            The states that the batch leaves.
+        """
         shape = self.shape
-        weights = [weight.read_value() for weight in variables.weights]
+        weights = [weight.value() for weight in variables.weights]
         done = networks.forward(shape, weights, tokens, states)
         labels = networks.targets(shape, tokens)
         losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(
             features=done.logits, labels=tf.one_hot(labels, shape.vocab)
         )
-        gradient = gradient * (1.0 / (shape.n_out * shape.batch_size))
         hits = tf.equal(tf.argmax(done.logits, axis=1, output_type=tf.int32), labels)
+        gradient = gradient * (1.0 / (shape.n_out * shape.batch_size))
         apply_adam(variables, networks.backward(shape, weights, done, gradient), rate)
-        return tf.reduce_mean(losses), tf.reduce_mean(tf.cast(hits, tf.float32)), done.states
+        return losses, tf.cast(hits, tf.float32), done.states
 
     def _evaluate_sequences(
         self, variables: Sequence[tf.Variable], stream: Tensor, values: Tensor, sequences: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Predict batch after batch of sequence after sequence; return a row for each batch."""
         shape = self.shape
-        weights = [weight.read_value() for weight in variables]
+        weights = [weight.value() for weight in variables]
 
         def predict_batch(
             number: Tensor, states: Any, drawn: Any, symbols: Any, values_: Any
         ) -> tuple[Any, ...]:
             batch = number % shape.batches
-            sequence = draw_integers(stream, number // shape.batches, shape.sequence_length, values)
+            sequence = draw_integers(
+                stream, tf.cast(number // shape.batches, tf.int64), shape.sequence_length, values
+            )
             carried = tf.cast(batch > 0, tf.float32)
             states = [State(state.hidden * carried, state.cell * carried) for state in states]
-            done = networks.forward(shape, weights, self._tokens(sequence, batch), states)
+            done = networks.forward(shape, weights, tf.gather(self._batches(sequence), batch), states)
             softmax = tf.nn.softmax(done.logits)
             return (
                 number + 1,
@@ -199,9 +209,10 @@ class Steps:
         )[2:]
         return drawn.stack(), symbols.stack(), confidence.stack()
 
-    def _tokens(self, sequence: Tensor, batch: Tensor) -> Tensor:
-        """Return the integers of one batch's windows, (batch + n_in - 1,)."""
-        return tf.slice(sequence, [batch * self.shape.batch_size], [self.shape.batch_length])
+    def _batches(self, sequence: Tensor) -> Tensor:
+        """Return the integers of each batch's windows, (batches, batch + n_in - 1): they overlap."""
+        starts = np.arange(self.shape.batches) * self.shape.batch_size
+        return tf.gather(sequence, np.add.outer(starts, np.arange(self.shape.batch_length)))
 
     def _zero_states(self) -> list[State]:
         zeros = tf.zeros([self.shape.batch_size, self.shape.mem])
