@@ -45,7 +45,8 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None) -> Renderabl
     )
     if analysis.failures:
         parts.append(Group(*_failures(analysis)))
-    parts.append(Group(*map(_remark, _remarks(analysis))))
+    if remarks := list(_remarks(analysis)):
+        parts.append(Group(*map(_remark, remarks)))
     return Group(*_spaced(parts))
 
 
@@ -68,8 +69,8 @@ def _header(analysis: SweepAnalysis) -> Iterator[Text]:
     if seeds:
         listed = ranges(seeds) if len(seeds) > 5 else ", ".join(map(str, seeds))
         parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {listed}")
-    sequences = {cell.settings["eval_sequences"] for cell in analysis.cells}
-    parts.append(f"{ranges(sequences)} sequences a trial")
+    if sequences := sorted({cell.settings["eval_sequences"] for cell in analysis.cells}):
+        parts.append(f"{' or '.join(map(str, sequences))} sequences a trial")
     yield Text.assemble((clean_text(analysis.name), "bold"), " · ", " · ".join(parts))
     sums = {"diverged": counts.diverged, "failed": counts.failed, "missing": counts.missing}
     if any(sums.values()):

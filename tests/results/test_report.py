@@ -145,6 +145,39 @@ def test_what_files_say_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert "second line" not in text
 
 
+def test_before_the_first_trial_is_done(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2, 3], "mem": [4]})
+    (first, _) = trials_of(content)
+    ledger = write_sweep(tmp_path / "s", content, [], [failure_of(first)])
+    assert drawn(report_view(analyse(ledger))) == (
+        "lengths · 0 of 2 trials · 50 sequences a trial\n"
+        "1 failed, 1 missing\n"
+        "\n"
+        "echo · 500 epochs, 2,000 updates                                     exact-match\n"
+        "  LEN │ MEM 4\n"
+        "    2 │ failed\n"
+        "    3 │ not run\n"
+        "\n"
+        "findings\n"
+        "  echo: no results yet.\n"
+        "\n"
+        "failed\n"
+        f"  {first.trial_id}  worker lost: killed by signal 9\n"
+    )
+
+
+@pytest.mark.parametrize("committed", [0, 1])
+def test_without_a_record_the_report_says_what_it_cannot_know(tmp_path: Path, committed: int) -> None:
+    trials = trials_of(planned({"arch": ["echo"], "len": [2, 3], "mem": [4]}))
+    results = synthetic_results(trials[:committed])
+    ledger = write_sweep(tmp_path / "s", None, results, [failure_of(trials[1])])
+    text = drawn(report_view(analyse(ledger)))
+    assert f"s · {committed} of {committed + 1} trial" in text
+    assert "sweep.json is absent or torn: what was asked is not known" in text
+    assert "no longer in the grid" not in text
+    assert ("MEM 4" in text) == bool(committed)
+
+
 def cell(n_out: int, mem: int, exact_match: float | None, *, seeds: int = 3, epochs: int = 5000) -> Cell:
     """A cell for findings; without exact-match it has not run."""
     settings = TrialSettings(arch="seq2seq", len=n_out, mem=mem, seed=0, epochs=epochs).model_dump()
