@@ -12,6 +12,8 @@ def clean_text(text: str) -> str:
 
     >>> clean_text("host\x1b[31m-a\u202eb\nnext")
     'host�[31m-a�b\nnext'
+    >>> clean_text("one\r\ntwo\u2028three")
+    'one\ntwo\nthree'
     """
     if text.isascii() and text.isprintable():
         return text

@@ -154,6 +154,16 @@ def test_without_a_record_what_is_committed_is_still_told(tmp_path: Path, torn: 
     assert cell_of(analysis).planned is False
 
 
+def test_a_record_of_no_readable_grid_still_names_the_sweep(tmp_path: Path) -> None:
+    content = planned({**TINY, "seed": [0]})
+    ledger = write_sweep(tmp_path / "s", content, synthetic_results(trials_of(content)))
+    (tmp_path / "s" / "sweep.json").write_text(
+        '{"format": 1, "name": "lengths", "content": {"grid": {"axis": [1]}}, "runs": []}'
+    )
+    analysis = analyse(ledger)
+    assert (analysis.name, analysis.plan_known) == ("lengths", False)
+
+
 def test_in_the_middle_of_a_commit_the_trial_does_not_count(tmp_path: Path) -> None:
     content = planned({**TINY, "seed": [0, 1]})
     ledger = write_sweep(tmp_path / "s", content, synthetic_results(trials_of(content)))

@@ -166,6 +166,25 @@ def test_before_the_first_trial_is_done(tmp_path: Path) -> None:
     )
 
 
+def test_what_holds_for_every_cell_is_told_once_and_without_marks(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2, 3], "mem": [4, 8], "seed": [0, 1, 2]}, **FEW)
+    came = [trial for trial in trials_of(content) if trial.seed == 1]
+    text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, synthetic_results(came)))))
+    assert "exact-match, one run; ± over 5 sequences" in text
+    assert "  each cell: 1 seed × 5 sequences × 20 windows\n  every cell: 1 of 3 seeds (2 not run)\n" in text
+    assert "¹" not in text
+
+
+def test_a_mem_without_results_says_so(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2], "mem": [4, 8]}, **FEW)
+    (first, _) = trials_of(content)
+    analysis = analyse(write_sweep(tmp_path / "s", content, synthetic_results([first])))
+    assert "position accuracy · MEM 4 (choose with --mem: 8)\n" in drawn(report_view(analysis))
+    assert "MEM 8 (choose with --mem: 4)\n  no results with this MEM yet" in drawn(
+        report_view(analysis, mem=8)
+    )
+
+
 @pytest.mark.parametrize("committed", [0, 1])
 def test_without_a_record_the_report_says_what_it_cannot_know(tmp_path: Path, committed: int) -> None:
     trials = trials_of(planned({"arch": ["echo"], "len": [2, 3], "mem": [4]}))
