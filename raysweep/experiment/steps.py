@@ -6,7 +6,8 @@ share a trace, no trial can see what another left behind, and the steps themselv
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -50,9 +51,6 @@ class Steps:
     def __init__(self, shape: Shape) -> None:
         """Prepare the functions; nothing is traced yet."""
         self.shape = shape
-        # Small trials spend their time between operations: the simple executor halves that. It cannot
-        # wait for a GPU, and there it would not pay.
-        self._executor = "" if tf.config.list_physical_devices("GPU") else "SINGLE_THREADED_EXECUTOR"
         self._train = tf.function(self._train_epochs, autograph=False)
         self._evaluate = tf.function(self._evaluate_sequences, autograph=False)
         self._traced = False
@@ -69,7 +67,7 @@ class Steps:
 
     def train(self, variables: Variables, settings: TrialSettings, after: int, epochs: int) -> Epochs:
         """Train the epochs `after + 1` to `after + epochs`, or to the first whose loss is not finite."""
-        with tf.experimental.function_executor_type(self._executor):
+        with _execution():
             losses, accuracies, trained = self._train(
                 variables,
                 tf.constant(stream(Domain.TRAINING, settings.seed), tf.int64),
@@ -83,7 +81,7 @@ class Steps:
 
     def evaluate(self, variables: Variables, settings: TrialSettings, sequences: int) -> Evaluated:
         """Let the network predict every window of this many held-out sequences."""
-        with tf.experimental.function_executor_type(self._executor):
+        with _execution():
             drawn, predicted, confidence = self._evaluate(
                 variables.weights,
                 tf.constant(stream(Domain.EVALUATION, settings.seed), tf.int64),
@@ -220,6 +218,24 @@ class Steps:
 
     def _no_states(self) -> list[None]:
         return [None] * self.shape.layers
+
+
+@contextmanager
+def _execution() -> Iterator[None]:
+    """Let TensorFlow run a function without what costs small trials their time, and nothing else around it.
+
+    The graph optimiser takes as long as the tracing, and undoes what is written on purpose (it would fold a
+    transpose back into every product that uses it). The executor of one thread spends half the time between
+    operations; it cannot wait for a GPU.
+    """
+    options = tf.config.optimizer.get_experimental_options()
+    executor = "" if tf.config.list_physical_devices("GPU") else "SINGLE_THREADED_EXECUTOR"
+    tf.config.optimizer.set_experimental_options({**options, "disable_meta_optimizer": True})
+    try:
+        with tf.experimental.function_executor_type(executor):
+            yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **options})
 
 
 class CompiledSteps:
