@@ -13,13 +13,18 @@ The arithmetic is that of ``keras.layers.LSTM``; its order is another, and the t
 to what lies between them.
 """
 
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
+import tensorflow as tf
 
 from raysweep.outcome import Floats
 
 Tensor: TypeAlias = Any
+
+AMORTISED_USES: Final = 3
+"""Products that pay for transposing a kernel once and for all."""
 
 
 class State(NamedTuple):
@@ -66,3 +71,15 @@ def swap_gates(weight: Floats) -> Floats:
     """
     i, second, third, o = np.split(weight, 4, axis=-1)
     return np.concatenate([i, third, second, o], axis=-1)
+
+
+def transposed_product(kernel: Tensor, uses: int) -> Callable[[Tensor], Tensor]:
+    """Return the function ``gates -> gates @ kernel.T``, in the form that is quickest for so many uses.
+
+    As it stands there, each product would transpose the whole kernel on its way into the processor's caches;
+    the transpose of ``kernel @ gates.T`` does that to the few gates instead.
+    """
+    if uses < AMORTISED_USES:
+        return lambda gates: tf.transpose(tf.matmul(kernel, gates, transpose_b=True))
+    transposed = tf.transpose(kernel)
+    return lambda gates: tf.matmul(gates, transposed)

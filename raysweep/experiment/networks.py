@@ -14,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from raysweep.experiment.fused_lstm import FusedLSTM
-from raysweep.experiment.lstm import Layer, State, Tensor
+from raysweep.experiment.lstm import Layer, State, Tensor, transposed_product
 from raysweep.experiment.unrolled_lstm import UnrolledLSTM
 from raysweep.settings import Arch, TrialSettings
 
-FUSED_UNITS: Final = 32
-"""The largest MEM at which TensorFlow's fused LSTM is the faster one; see docs/performance.md."""
+FUSED_CELLS: Final = 160
+"""The largest batch_size * mem at which the fused layer is the faster one; see docs/performance.md."""
 
 
 class Shape(NamedTuple):
@@ -92,7 +92,7 @@ def forward(shape: Shape, weights: Sequence[Tensor], tokens: Tensor, states: Seq
         tokens: (batch + n_in - 1,) int32.
         states: of each LSTM layer, None for zeros.
     """
-    lstm = FusedLSTM if shape.mem <= FUSED_UNITS else UnrolledLSTM
+    lstm = FusedLSTM if shape.batch_size * shape.mem <= FUSED_CELLS else UnrolledLSTM
     kernel, recurrent_kernel, bias = weights[:3]
     rows = tf.gather(kernel, tokens) + bias
     layer: Layer = lstm(rows, recurrent_kernel, range(shape.n_in), shape.batch_size, states[0])
@@ -114,7 +114,7 @@ def backward(shape: Shape, weights: Sequence[Tensor], done: Pass, logit_gradient
         encoded = done.layers[0].state.hidden
         rows, recurrent = done.layers[1].backward(reaching)
         decoder = [tf.matmul(encoded, rows, transpose_a=True), recurrent, tf.reduce_sum(rows, axis=0)]
-        reaching = tf.matmul(rows, weights[3], transpose_b=True)
+        reaching = transposed_product(weights[3], uses=1)(rows)
     rows, recurrent = done.layers[0].backward(reaching)
     looked_up = tf.scatter_nd(done.tokens[:, tf.newaxis], rows, weights[0].shape)
     return [looked_up, recurrent, tf.reduce_sum(rows, axis=0), *decoder, *dense]

@@ -235,7 +235,7 @@ def _execution() -> Iterator[None]:
         with tf.experimental.function_executor_type(executor):
             yield
     finally:
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **options})
+        tf.config.optimizer.set_experimental_options(options)
 
 
 class CompiledSteps:

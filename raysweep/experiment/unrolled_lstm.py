@@ -1,15 +1,12 @@
 """One LSTM layer, timestep after timestep: for layers whose time goes to the products."""
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from raysweep.experiment.lstm import Gradients, State, Tensor
-
-AMORTISED_USES: Final = 4
-"""Products that pay for transposing a kernel once and for all."""
+from raysweep.experiment.lstm import Gradients, State, Tensor, transposed_product
 
 
 class Timestep(NamedTuple):
@@ -61,7 +58,7 @@ class UnrolledLSTM:
     def backward(self, hidden_gradient: Tensor) -> Gradients:
         """Carry the gradient back through the timesteps."""
         fill = _Fill.of(self._kernel, self._batch)
-        times_kernel = _transposed_product(self._kernel, len(self._steps) - 1)
+        times_kernel = transposed_product(self._kernel, len(self._steps) - 1)
         gate_gradients: list[Tensor] = []
         cell, through_time = fill.state, None
         for step, above in zip(reversed(self._steps), reversed(self._parts(hidden_gradient)), strict=True):
@@ -105,17 +102,6 @@ def _forward(gates: Tensor, recurrent_kernel: Tensor, state: State | None) -> Ti
     cell = i * c if state is None else i * c + f * state.cell
     squashed = tf.tanh(cell)
     return Timestep(state, i, c, f, o, squashed, State(o * squashed, cell))
-
-
-def _transposed_product(kernel: Tensor, uses: int) -> Callable[[Tensor], Tensor]:
-    """Return the function gates -> gates @ kernel.T, in the form that is quickest when used this often.
-
-    Written as it stands, every product would transpose the whole kernel while it copies it into its blocks.
-    """
-    if uses < AMORTISED_USES:
-        return lambda gates: tf.transpose(tf.matmul(kernel, gates, transpose_b=True))
-    transposed = tf.transpose(kernel)
-    return lambda gates: tf.matmul(gates, transposed)
 
 
 class _Fill(NamedTuple):
