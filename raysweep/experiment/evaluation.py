@@ -16,7 +16,7 @@ def evaluate(steps: Steps, variables: Variables, settings: TrialSettings) -> Pre
     the next sequence, as in training; the symbol predicted at a position is the softmax's largest.
     """
     told = steps.evaluate(variables, settings, settings.eval_sequences)
-    windows = np.concatenate([windows_of(sequence, settings.n_in) for sequence in told.sequences])
+    windows = windows_of(told.sequences, settings.n_in).reshape(-1, settings.n_in)
     count = np.arange(len(windows), dtype=np.int32)
     return Predictions(
         sequence=count // settings.windows,

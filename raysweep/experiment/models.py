@@ -70,10 +70,9 @@ def initial_weights(settings: TrialSettings) -> list[Floats]:
     recurrent kernels, zero for biases but for one in the LSTM's forget gate. They are drawn here because
     Keras' own initialisers leave the generator to the device.
     """
-    first = tf.constant(stream(Domain.INITIAL_WEIGHTS, settings.seed), tf.int64)
+    first = stream(Domain.INITIAL_WEIGHTS, settings.seed)
     return [
-        _initial(weight, generator(first, tf.constant(number, tf.int64)))
-        for number, weight in enumerate(layer_weights(settings))
+        _initial(weight, generator(first, number)) for number, weight in enumerate(layer_weights(settings))
     ]
 
 

@@ -45,21 +45,20 @@ def generator(stream: Any, index: Any) -> dict[str, Any]:
     """Return the arguments that make TensorFlow's raw stateless operations draw from one key.
 
     Args:
-        stream: () int64, from `stream`.
-        index: () int64, the key's second half.
+        stream: from `stream`; int, or () uint64 in a graph.
+        index: the key's second half; int, or () uint64 in a graph.
     """
-    key = tf.reshape(tf.cast(stream, tf.uint64), [1])
-    return {"key": key, "counter": tf.cast(tf.stack([tf.zeros_like(index), index]), tf.uint64), "alg": PHILOX}
+    return {"key": [stream], "counter": [0, index], "alg": PHILOX}
 
 
 def draw_integers(stream: Any, index: Any, length: int, values: Any) -> Any:
     """Draw one sequence of integers, uniform over 0 to `values - 1`; works eagerly and in a graph.
 
     Args:
-        stream: () int64, from `stream`.
-        index: () int64, number of the epoch or of the evaluation sequence.
+        stream: from `stream`; int, or () uint64 in a graph.
+        index: number of the epoch or of the evaluation sequence; int, or () uint64 in a graph.
         length: integers to draw.
-        values: () int32, how many distinct integers there are.
+        values: how many distinct integers there are; int, or () int32 in a graph.
 
     Returns:
         (length,) int32 tensor.
@@ -85,21 +84,22 @@ def evaluation_sequence(settings: TrialSettings, sequence: int) -> Ints:
 
 
 def _sequence(settings: TrialSettings, domain: Domain, index: int) -> Ints:
-    length = sequence_length(settings)
-    first, second = (tf.constant(half, tf.int64) for half in (stream(domain, settings.seed), index))
-    drawn = draw_integers(first, second, length, settings.values)
+    drawn = draw_integers(stream(domain, settings.seed), index, sequence_length(settings), settings.values)
     return np.asarray(drawn, np.int32)
 
 
 def windows_of(sequence: npt.ArrayLike, n_in: int) -> Ints:
-    """Cut every window of `n_in` integers from a sequence; its first `n_out` columns are the targets.
+    """Cut every window of `n_in` integers; the first `n_out` columns of a window are its target.
+
+    Args:
+        sequence: (..., windows + n_in - 1), one sequence or many.
+        n_in: timesteps in.
 
     Returns:
-        (windows, n_in): window i is ``sequence[i : i + n_in]``.
+        (..., windows, n_in): window i is ``sequence[i : i + n_in]``.
 
     >>> windows_of([7, 8, 9, 5], n_in=3).tolist()
     [[7, 8, 9], [8, 9, 5]]
     """
-    return np.ascontiguousarray(
-        np.lib.stride_tricks.sliding_window_view(np.asarray(sequence, np.int32), n_in)
-    )
+    windows = np.lib.stride_tricks.sliding_window_view(np.asarray(sequence, np.int32), n_in, axis=-1)
+    return np.ascontiguousarray(windows)

@@ -70,7 +70,7 @@ class Steps:
         with _execution():
             losses, accuracies, trained = self._train(
                 variables,
-                tf.constant(stream(Domain.TRAINING, settings.seed), tf.int64),
+                tf.constant(stream(Domain.TRAINING, settings.seed), tf.uint64),
                 tf.constant(settings.values, tf.int32),
                 tf.constant(settings.learning_rate, tf.float32),
                 tf.constant(after, tf.int64),
@@ -84,7 +84,7 @@ class Steps:
         with _execution():
             drawn, predicted, confidence = self._evaluate(
                 variables.weights,
-                tf.constant(stream(Domain.EVALUATION, settings.seed), tf.int64),
+                tf.constant(stream(Domain.EVALUATION, settings.seed), tf.uint64),
                 tf.constant(settings.values, tf.int32),
                 tf.constant(sequences, tf.int32),
             )
@@ -111,7 +111,9 @@ class Steps:
 
         def train_epoch(done: Tensor, _: Tensor, losses: Any, accuracies: Any) -> tuple[Any, ...]:
             before = after + tf.cast(done, tf.int64)
-            sequence = draw_integers(stream, before + 1, self.shape.sequence_length, values)
+            sequence = draw_integers(
+                stream, tf.cast(before + 1, tf.uint64), self.shape.sequence_length, values
+            )
             rates = adam_rates(learning_rate, before * self.shape.batches, self.shape.batches)
             loss, accuracy = self._train_sequence(variables, sequence, rates)
             return done + 1, loss, losses.write(done, loss), accuracies.write(done, accuracy)
@@ -178,7 +180,7 @@ class Steps:
         ) -> tuple[Any, ...]:
             batch = number % shape.batches
             sequence = draw_integers(
-                stream, tf.cast(number // shape.batches, tf.int64), shape.sequence_length, values
+                stream, tf.cast(number // shape.batches, tf.uint64), shape.sequence_length, values
             )
             carried = tf.cast(batch > 0, tf.float32)
             states = [State(state.hidden * carried, state.cell * carried) for state in states]
