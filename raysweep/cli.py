@@ -92,7 +92,7 @@ def plan(
 
     asked = read_grid(grid, name=name)
     ledger = Ledger(results_dir / asked.name)
-    _print(plan_view(asked, ledger.committed(), Pace(measured(ledger)), cpus or local_cpus()))
+    _print(plan_view(asked, ledger.plausible(), Pace(measured(ledger)), cpus or local_cpus()))
 
 
 @app.command()
