@@ -83,7 +83,10 @@ def run(
 def plan(
     grid: GridFile, results_dir: ResultsDir = Path("results"), name: Name = None, cpus: Cpus = None
 ) -> None:
-    """Show what would run, what is done already, and how long it may take; start nothing."""
+    """Show what would run, and how long it may take.
+
+    Says what is done already; starts nothing.
+    """
     from raysweep.cost import Pace
     from raysweep.grid import read_grid
     from raysweep.results.ledger import Ledger
@@ -105,9 +108,9 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Every number, as one JSON object.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Every number, one row a cell.")] = False,
 ) -> None:
-    """Show what each network can learn: exact-match, per-position accuracy, findings.
+    """Show what each network can learn.
 
-    Works in the middle of a run.
+    Exact-match, accuracy per position, findings; works in the middle of a run.
     """
     from raysweep.results.analysis import analyse
     from raysweep.results.export import report_csv, report_json
@@ -133,7 +136,10 @@ def show(
         ),
     ],
 ) -> None:
-    """Show one trial as the notebook did: settings, layers, learning curve, expected and predicted."""
+    """Show one trial as the notebook did.
+
+    Settings, layers, learning curve, and what was expected and predicted.
+    """
     from raysweep.results.trial_view import find_trial, trial_view
 
     ledger = _ledger(sweep)
@@ -142,7 +148,10 @@ def show(
 
 @app.command()
 def verify(sweep: Folder) -> None:
-    """Check every file against its checksum; exit 1 and list the damage where there is any."""
+    """Check every file against its checksum.
+
+    Lists the damage and exits with 1 where there is any.
+    """
     verdict = _ledger(sweep).verify()
     for damage in verdict.damage:
         _print(Text(f"{damage.path}: {damage.what}"))
