@@ -1,8 +1,8 @@
 """One trial under way: trained in slices, saved and taken up again, with the same result however cut."""
 
+import hashlib
 import io
 import time
-import zipfile
 from typing import Any, Final
 
 import numpy as np
@@ -20,17 +20,15 @@ from raysweep.settings import TrialSettings
 GROWTH: Final = 8
 """How many times longer than the one before a call of the compiled loop may be, while its speed is learnt."""
 
+DIGEST_BYTES: Final = 16
+"""Length of the checksum that a checkpoint begins with."""
+
 
 class Training:
     """One trial, trained a slice at a time.
 
     The result depends on the settings alone: not on the slices, not on checkpoints, not on the trials that
     used the compiled steps before.
-
-    Attributes:
-        epoch: epochs trained so far.
-        loss: of the last epoch trained, NaN before the first.
-        accuracy: of the last epoch trained, NaN before the first.
 
     Raises:
         ResultsError: the checkpoint is damaged, or of another trial.
@@ -107,32 +105,27 @@ class Training:
             epochs = min(affordable, GROWTH * epochs)
 
     def checkpoint(self) -> bytes:
-        """Save everything the rest of the training depends on, in NumPy's format without pickled objects."""
+        """Save what the rest of the training depends on: a checksum, then NumPy's npz, no pickled objects."""
         saved: dict[str, Any] = {f"variable_{n}": array for n, array in enumerate(self._variables.arrays())}
         saved |= {"trial": self.settings.trial_id, "loss": self._losses, "accuracy": self._accuracies}
         file = io.BytesIO()
-        np.savez(file, **saved, train_s=self._train_s)
-        return file.getvalue()
+        np.savez(file, allow_pickle=False, **saved, train_s=self._train_s)
+        return _digest(file.getvalue()) + file.getvalue()
 
     def _restore(self, checkpoint: bytes) -> None:
-        try:
-            with np.load(io.BytesIO(checkpoint), allow_pickle=False) as saved:
-                trial = str(saved["trial"])
-                self._losses, self._accuracies = saved["loss"], saved["accuracy"]
-                self._train_s = float(saved["train_s"])
-                count = 3 * len(layer_weights(self.settings))
-                arrays = (
-                    [saved[f"variable_{n}"] for n in range(count)] if trial == self.settings.trial_id else []
+        digest, content = checkpoint[:DIGEST_BYTES], checkpoint[DIGEST_BYTES:]
+        trial = self.settings.trial_id
+        if digest != _digest(content):
+            raise ResultsError(f"checkpoint of {trial}: damaged; start the trial without it")
+        with np.load(io.BytesIO(content), allow_pickle=False) as saved:
+            if saved["trial"] != trial:
+                raise ResultsError(
+                    f"checkpoint is of trial {saved['trial']}, not of {trial}; start the trial without it"
                 )
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ResultsError(
-                f"checkpoint of {self.settings.trial_id}: damaged ({error}); start the trial without it"
-            ) from error
-        if trial != self.settings.trial_id:
-            raise ResultsError(
-                f"checkpoint is of trial {trial}, not of {self.settings.trial_id}; start the trial without it"
-            )
-        self._variables = Variables.of(arrays)
+            self._losses, self._accuracies = saved["loss"], saved["accuracy"]
+            self._train_s = float(saved["train_s"])
+            count = 3 * len(layer_weights(self.settings))
+            self._variables = Variables.of([saved[f"variable_{n}"] for n in range(count)])
 
     def result(self) -> TrialResult:
         """Evaluate the trained network on the held-out sequences.
@@ -161,6 +154,10 @@ class Training:
             eval_s=time.perf_counter() - began,
             device="gpu" if tf.config.list_physical_devices("GPU") else "cpu",
         )
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
 
 def _swapped(settings: TrialSettings, weights: list[Floats]) -> list[Floats]:

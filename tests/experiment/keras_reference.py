@@ -1,8 +1,8 @@
 """The experiment as a notebook does it with Keras: the reference that the compiled loop is held to."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-import keras
 import numpy as np
 
 from raysweep.experiment import build_model
@@ -19,9 +19,9 @@ def one_hot(settings: TrialSettings, sequence: np.ndarray) -> tuple[Floats, Floa
     return code[windows], code[windows[:, : settings.n_out]]
 
 
-def reset_states(model: keras.Model) -> None:
+def reset_states(model: Any) -> None:
     for layer in model.layers:
-        if isinstance(layer, keras.layers.LSTM):
+        if getattr(layer, "stateful", False):
             layer.reset_states()
 
 

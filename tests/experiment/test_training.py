@@ -1,0 +1,199 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from raysweep.errors import ResultsError
+from raysweep.experiment import CompiledSteps, Training, run_trial
+from raysweep.experiment.steps import MOST_SHAPES
+from raysweep.experiment.training import DIGEST_BYTES
+from raysweep.outcome import TrialResult
+from raysweep.settings import TrialSettings
+
+TRIALS = [
+    TrialSettings(arch="echo", len=4, mem=16, seed=1, epochs=60, eval_sequences=4),
+    TrialSettings(arch="echo", len=3, mem=50, seed=1, epochs=60, eval_sequences=4),
+    TrialSettings(arch="seq2seq", len=2, mem=20, seed=1, epochs=60, eval_sequences=4),
+    TrialSettings(arch="seq2seq", len=2, mem=20, seed=1, epochs=60, eval_sequences=4, batch_size=7),
+]
+EACH = pytest.mark.parametrize(
+    "trial", TRIALS, ids=lambda trial: f"{trial.arch}-{trial.batch_size}-{trial.mem}"
+)
+
+
+@pytest.fixture(scope="module")
+def steps() -> CompiledSteps:
+    return CompiledSteps()
+
+
+def whole(trial: TrialSettings, steps: CompiledSteps) -> TrialResult:
+    training = Training(trial, steps)
+    training.advance(seconds=60)
+    return training.result()
+
+
+def assert_identical(one: TrialResult, other: TrialResult) -> None:
+    """To the last bit, except for times."""
+    assert (one.status, one.updates) == (other.status, other.updates)
+    np.testing.assert_equal([one.loss, one.accuracy], [other.loss, other.accuracy])
+    for name in ("epoch", "loss", "accuracy"):
+        np.testing.assert_array_equal(getattr(one.curve, name), getattr(other.curve, name))
+    assert (one.predictions is None) == (other.predictions is None)
+    if one.predictions is not None and other.predictions is not None:
+        for name in ("sequence", "window", "input", "expected", "predicted", "confidence"):
+            np.testing.assert_array_equal(
+                getattr(one.predictions, name), getattr(other.predictions, name), strict=True
+            )
+
+
+@EACH
+def test_slices_do_not_change_the_result(trial: TrialSettings, steps: CompiledSteps) -> None:
+    training, epochs = Training(trial, steps), [0]
+    while not training.finished:
+        training.advance(seconds=0)
+        epochs.append(training.epoch)
+    assert epochs == list(range(trial.epochs + 1))  # at least one epoch, and here no more
+    assert_identical(training.result(), whole(trial, steps))
+
+
+@EACH
+@pytest.mark.parametrize("saved_at", [0, 1, 23, 60])
+def test_a_checkpoint_does_not_change_the_result(
+    trial: TrialSettings, saved_at: int, steps: CompiledSteps
+) -> None:
+    training = Training(trial, steps)
+    while training.epoch < saved_at:
+        training.advance(seconds=0)
+    checkpoint = training.checkpoint()
+    training.advance(seconds=0)  # what happens after the checkpoint is not in it
+
+    restored = Training(trial, steps, checkpoint)
+    assert restored.epoch == saved_at
+    restored.advance(seconds=60)
+    assert_identical(restored.result(), whole(trial, steps))
+
+
+@EACH
+def test_steps_compiled_for_another_trial_do_not_change_the_result(
+    trial: TrialSettings, steps: CompiledSteps
+) -> None:
+    other = trial.model_copy(update={"seed": 5, "learning_rate": 0.01, "values": 7, "epochs": 3})
+    Training(other, steps).advance(seconds=60)
+    shared = Training(trial, steps)
+    shared.advance(seconds=60)
+    assert_identical(shared.result(), run_trial(trial))
+
+
+def test_replicates_share_a_trace(steps: CompiledSteps) -> None:
+    trial = TRIALS[0].model_copy(update={"epochs": 1})
+    whole(trial, steps)
+    variants = ({"seed": 9}, {"learning_rate": 0.1}, {"values": 5}, {"epochs": 2}, {"eval_sequences": 1})
+    for change in variants:
+        result = whole(trial.model_copy(update=change), steps)
+        assert result.trace_s == 0.0
+    fresh = CompiledSteps()
+    assert whole(trial, fresh).trace_s > 0.0
+    assert fresh.of(trial) is fresh.of(trial.model_copy(update={"seed": 3}))
+    assert fresh.of(trial) is not fresh.of(trial.model_copy(update={"mem": 17}))
+
+
+def test_two_trials_of_one_shape_can_be_trained_in_turns(steps: CompiledSteps) -> None:
+    one, other = TRIALS[2], TRIALS[2].model_copy(update={"seed": 8})
+    first, second = Training(one, steps), Training(other, steps)
+    while not (first.finished and second.finished):
+        first.advance(seconds=0)
+        second.advance(seconds=0)
+    assert_identical(first.result(), whole(one, steps))
+    assert_identical(second.result(), whole(other, steps))
+
+
+def test_the_least_recently_used_shapes_are_forgotten() -> None:
+    steps = CompiledSteps()
+    trials = [TRIALS[0].model_copy(update={"mem": mem}) for mem in range(1, MOST_SHAPES + 2)]
+    kept = [steps.of(trial) for trial in trials[:MOST_SHAPES]]
+    assert steps.of(trials[0]) is kept[0]  # now the one used last
+    steps.of(trials[MOST_SHAPES])
+    assert steps.of(trials[0]) is kept[0]
+    assert steps.of(trials[1]) is not kept[1]
+
+
+@pytest.mark.parametrize("trial", [TRIALS[0], TRIALS[2]], ids=["echo", "seq2seq"])
+def test_a_loss_that_is_not_finite_ends_the_training(trial: TrialSettings, steps: CompiledSteps) -> None:
+    # So large a step that the logits overflow; a grid cannot ask for it.
+    trial = trial.model_copy(update={"learning_rate": 1e38, "curve_every": 1})
+    result = whole(trial, steps)
+    assert result.status == "diverged"
+    assert result.predictions is None
+    assert not math.isfinite(result.loss)
+    last = int(result.curve.epoch[-1])
+    assert last < 5
+    assert result.updates == last * trial.windows // trial.batch_size
+    assert np.isfinite(result.curve.loss[:-1]).all()
+    assert not np.isfinite(result.curve.loss[-1])
+
+    sliced = Training(trial, steps)
+    while not sliced.finished:
+        sliced.advance(seconds=0)
+    assert_identical(sliced.result(), result)
+    restored = Training(trial, steps, sliced.checkpoint())
+    assert restored.finished
+    assert_identical(restored.result(), result)
+
+
+def test_progress_is_nan_before_the_first_epoch_and_the_last_epochs_after(steps: CompiledSteps) -> None:
+    training = Training(TRIALS[0], steps)
+    assert (training.epoch, training.finished) == (0, False)
+    assert math.isnan(training.loss)
+    assert math.isnan(training.accuracy)
+    training.advance(seconds=0)
+    assert training.loss == pytest.approx(math.log(100), abs=0.1)  # it knows nothing yet
+    assert 0 <= training.accuracy < 0.2
+    with pytest.raises(RuntimeError, match="1 of 60 epochs"):
+        training.result()
+
+
+def test_a_checkpoint_of_another_trial_is_refused(steps: CompiledSteps) -> None:
+    checkpoint = Training(TRIALS[0], steps).checkpoint()
+    other = TRIALS[0].model_copy(update={"seed": 2})
+    other.__dict__.pop("trial_id", None)
+    with pytest.raises(ResultsError, match=rf"of trial {TRIALS[0].trial_id}, not of {other.trial_id}"):
+        Training(other, steps, checkpoint)
+
+
+def test_every_cut_and_every_changed_byte_of_a_checkpoint_is_noticed(steps: CompiledSteps) -> None:
+    trial = TrialSettings(arch="echo", len=1, mem=1, seed=0, vocab=2, values=2)
+    checkpoint = Training(trial, steps).checkpoint()
+    assert Training(trial, steps, checkpoint).epoch == 0
+    for position in range(0, len(checkpoint), 61):
+        changed = bytearray(checkpoint)
+        changed[position] ^= 1
+        for damaged in (checkpoint[:position], bytes(changed)):
+            with pytest.raises(ResultsError, match=f"checkpoint of {trial.trial_id}: damaged"):
+                Training(trial, steps, damaged)
+
+
+def test_a_checkpoint_holds_no_pickled_object(tmp_path: Path, steps: CompiledSteps) -> None:
+    (tmp_path / "trial.npz").write_bytes(Training(TRIALS[0], steps).checkpoint()[DIGEST_BYTES:])
+    with np.load(tmp_path / "trial.npz", allow_pickle=False) as saved:
+        assert str(saved["trial"]) == TRIALS[0].trial_id
+        assert all(saved[name].dtype.kind in "fU" for name in saved.files)
+
+
+def test_the_curve_has_a_point_for_every_so_many_epochs(steps: CompiledSteps) -> None:
+    fine = whole(TRIALS[0].model_copy(update={"curve_every": 1}), steps).curve
+    coarse = whole(TRIALS[0].model_copy(update={"curve_every": 25}), steps).curve
+    assert fine.epoch.tolist() == list(range(1, 61))
+    assert coarse.epoch.tolist() == [25, 50, 60]
+    assert coarse.loss == pytest.approx(
+        [fine.loss[:25].mean(), fine.loss[25:50].mean(), fine.loss[50:].mean()], rel=1e-12
+    )
+
+
+def test_a_small_network_learns_to_echo() -> None:
+    result = run_trial(TrialSettings(arch="echo", len=2, mem=32, seed=0, values=20, vocab=20))
+    assert result.predictions is not None
+    assert result.predictions.exact.mean() > 0.95
+    assert result.loss < result.curve.loss[0] / 3
+    assert result.train_s > 0
+    assert result.eval_s > 0
