@@ -1,0 +1,1 @@
+"""What raysweep is compared with: the code that one would write instead."""
