@@ -32,6 +32,9 @@ DEFAULTS: Final[Mapping[Arch, Mapping[str, int]]] = MappingProxyType(
 SEQ2SEQ_N_IN: Final = 5
 """Timesteps that a seq2seq network reads unless it must write more, or the grid sets `n_in`."""
 
+FOLLOWS: Final = 0
+"""Stands, until `TrialSettings` is resolved, for a setting that follows from the architecture."""
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}$")]
 """Name of a sweep, and so of its folder: no separator, no leading dot, at most 80 characters."""
 
@@ -59,13 +62,13 @@ class TrialSettings(BaseModel):
     """Units of each LSTM (MEM)."""
     seed: int = Field(ge=0, lt=2**31)
     """Replicate: fixes initial weights, training data and evaluation data."""
-    n_in: int = Field(ge=1, le=1_000)
+    n_in: int = Field(default=FOLLOWS, ge=1, le=1_000)
     """Timesteps in; `len` for echo, at least 5 for seq2seq unless set."""
-    windows: int = Field(ge=1, le=1_000_000)
+    windows: int = Field(default=FOLLOWS, ge=1, le=1_000_000)
     """Overlapping windows cut from one random sequence of `windows + n_in - 1` integers."""
-    batch_size: int = Field(ge=1, le=1_000_000)
+    batch_size: int = Field(default=FOLLOWS, ge=1, le=1_000_000)
     """Windows of one update; divides `windows`."""
-    epochs: int = Field(ge=1, le=1_000_000_000)
+    epochs: int = Field(default=FOLLOWS, ge=1, le=1_000_000_000)
     """Fresh random sequences trained on, each once."""
     learning_rate: float = Field(default=0.001, gt=0, le=1e6)
     """Adam's step size; Keras' default."""
@@ -139,7 +142,11 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _DEFAULTS_OF_ALL: Final[Mapping[str, Any]] = MappingProxyType(
-    {name: field.default for name, field in TrialSettings.model_fields.items() if not field.is_required()}
+    {
+        name: field.default
+        for name, field in TrialSettings.model_fields.items()
+        if not field.is_required() and field.default != FOLLOWS
+    }
 )
 
 
