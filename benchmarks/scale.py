@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 import raysweep
 from benchmarks.table import Figures, print_table
@@ -43,7 +44,7 @@ def _run(count: int) -> Figures:
         grid.write_text(ONE_EPOCH.format(last=count - 1))
         used = watch([RAYSWEEP, "run", grid, "--results-dir", folder, "--plain"])
         trials = raysweep.load(Path(folder) / "scale").trials
-        ended = np.sort(trials.to_table(columns=["ended"])["ended"].cast("int64").to_numpy()) / 1e6
+        ended = np.sort(trials.to_table(columns=["ended"])["ended"].cast(pa.int64()).to_numpy()) / 1e6
         disk = sum(path.stat().st_blocks * 512 for path in Path(folder).rglob("*")) / 2**20
     tenth = max(count // 10, 2)
     figures = {

@@ -106,7 +106,7 @@ def test_the_report_says_what_plain_sql_says(folder: Path) -> None:
     for cell in cells:
         arch, length = cell["settings"]["arch"], cell["settings"]["len"]
         hits = ", ".join(f"avg((expected[{i}] = predicted[{i}])::int)" for i in range(1, length + 1))
-        exact, count, *positions = duckdb.sql(
+        exact, count, *positions = duckdb.execute(
             f"SELECT avg(exact::int), count(*), {hits} FROM '{folder}/results/tiny/predictions/*.parquet' "
             f"WHERE arch = '{arch}' AND len = {length}"
         ).fetchall()[0]

@@ -17,9 +17,10 @@ def plan(grid: Grid, done: int = 0, cpus: int = 2) -> str:
     """
     finished = grid.trials[:done]
     pace = Pace(Measured(trial, 2 * assumed_seconds(trial)) for trial in finished)
-    console = Console(file=io.StringIO(), width=80, color_system=None)
+    file = io.StringIO()
+    console = Console(file=file, width=80, color_system=None)
     console.print(plan_view(grid, {trial.trial_id for trial in finished}, pace, cpus))
-    printed = console.file.getvalue().splitlines()
+    printed = file.getvalue().splitlines()
     assert all(len(line) <= 80 for line in printed)
     return "\n" + "".join(f"{line.rstrip()}\n" for line in printed)
 
@@ -109,6 +110,7 @@ asked: 20 trials, 0 done, 20 to train, about 20 s on 8 cores (pace assumed)
 
 def test_a_plan_without_trials_of_its_own_in_the_folder():
     grid, other = read_grid(GRIDS / "longer.yaml"), read_grid(GRIDS / "tutorial.yaml")
-    console = Console(file=io.StringIO(), width=80, color_system=None)
+    file = io.StringIO()
+    console = Console(file=file, width=80, color_system=None)
     console.print(plan_view(grid, {trial.trial_id for trial in other.trials}, Pace(), 2))
-    assert console.file.getvalue().startswith("longer: 18 trials, 0 done, 18 to train, about ")
+    assert file.getvalue().startswith("longer: 18 trials, 0 done, 18 to train, about ")

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 
 from raysweep.settings import ARCHS, TrialSettings, disagreements, resolve
 
-ECHO = {"arch": "echo", "len": 6, "mem": 16, "seed": 0}
+ECHO: dict[str, Any] = {"arch": "echo", "len": 6, "mem": 16, "seed": 0}
 
 
 @pytest.mark.parametrize(
@@ -77,17 +78,17 @@ def test_settings_round_trip_through_json(trial):
 
 @pytest.mark.parametrize("field", sorted(TrialSettings.model_fields))
 def test_every_setting_is_part_of_the_identity(field):
-    base = {**ECHO, "arch": "seq2seq", "len": 2}
-    other = {"arch": "echo", "batch_size": 7, "learning_rate": 0.5, "vocab": 101}.get(field, 42)
-    assert TrialSettings(**{**base, field: other}).trial_id != TrialSettings(**base).trial_id
+    base: dict[str, Any] = {**ECHO, "arch": "seq2seq", "len": 2}
+    others: dict[str, Any] = {"arch": "echo", "batch_size": 7, "learning_rate": 0.5, "vocab": 101}
+    assert TrialSettings(**{**base, field: others.get(field, 42)}).trial_id != TrialSettings(**base).trial_id
 
 
 def test_defaults_are_the_same_as_their_values_written_out():
-    written = {
+    written: dict[str, Any] = {
         "n_in": 5, "windows": 21, "batch_size": 21, "epochs": 5000, "learning_rate": 0.001,
         "vocab": 100, "values": 99, "eval_sequences": 50, "curve_every": 25,
     }  # fmt: skip
-    silent = {"arch": "seq2seq", "len": 4, "mem": 300, "seed": 0}
+    silent: dict[str, Any] = {"arch": "seq2seq", "len": 4, "mem": 300, "seed": 0}
     assert TrialSettings(**silent, **written) == TrialSettings(**silent)
     assert TrialSettings(**silent).updates == 5000
     assert TrialSettings(**ECHO).updates == 2000
@@ -140,4 +141,4 @@ def test_nothing_is_coerced_clamped_or_passed_over(change):
 
 def test_settings_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
-        TrialSettings(**ECHO).mem = 17
+        TrialSettings(**ECHO).mem = 17  # type: ignore[misc]  # that it cannot be set is the test

@@ -92,10 +92,10 @@ def test_equal_to_plain_sql(tmp_path_factory: pytest.TempPathFactory, data: st.D
     ledger = write_sweep(folder, content, synthetic_results(trials_of(content), lambda _: accuracy))
     names = ", ".join(CELL_SETTINGS)
     files = f"'{folder}/predictions/*.parquet'"
-    exact = duckdb.sql(
+    exact = duckdb.execute(
         f"SELECT {names}, avg(exact::int), count(*) FROM {files} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    positions = duckdb.sql(
+    positions = duckdb.execute(
         f"SELECT {names}, position, avg((e = p)::int) FROM ("
         f"  SELECT {names}, generate_subscripts(expected, 1) AS position,"
         f"  unnest(expected) AS e, unnest(predicted) AS p FROM {files}) GROUP BY ALL ORDER BY ALL"

@@ -13,7 +13,7 @@ def luminance(color: Color | None) -> float:
     triplet = color.triplet
     assert triplet is not None
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in triplet.normalized]
-    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return float(sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
 
 
 def lightness(percent: int) -> float:
