@@ -1,6 +1,5 @@
 """Runs the installed command as a user does: a process of its own, real files, real Ray."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 RAYSWEEP = Path(sys.executable).parent / "raysweep"
-INJECT = Path(__file__).parent / "inject"
 
 TINY = """
 name: tiny
@@ -23,18 +21,12 @@ seq2seq: {windows: 6, batch_size: 3}
 """Four trials that train in no time."""
 
 
-def environment(folder: Path, fault: Mapping[str, Any] | None = None, **extra: str) -> dict[str, str]:
-    """The environment of a user's shell, with a temporary folder of its own and perhaps a fault."""
+def environment(folder: Path, **extra: str) -> dict[str, str]:
+    """The environment of a user's shell, with a temporary folder of its own."""
     temporary = Path("/tmp") / f"rs{os.getpid()}-{abs(hash(folder)) % 10_000}"
     temporary.mkdir(exist_ok=True)
     values = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-    values |= {"TMPDIR": str(temporary), "COLUMNS": "100", **extra}
-    if fault is not None:
-        state = folder / "fault"
-        state.mkdir(exist_ok=True)
-        content = {"trial": "", "times": -1, "seconds": 0, "state": str(state), **fault}
-        values |= {"RAYSWEEP_FAULT": json.dumps(content), "PYTHONPATH": str(INJECT)}
-    return values
+    return values | {"TMPDIR": str(temporary), "COLUMNS": "100", **extra}
 
 
 def raysweep(

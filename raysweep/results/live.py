@@ -98,7 +98,8 @@ class Scoreboard:
         if self.to_do.pop(trial_id, None):
             self.committed += 1
         self.last = finished
-        self.pace.add(Measured(finished.settings, finished.seconds))
+        if finished.exact_match is not None:  # a diverged trial ended early
+            self.pace.add(Measured(finished.settings, finished.seconds))
 
     def fail(self, trial_id: str, what: str, *, again: bool) -> str:
         """Note that an attempt failed, and return the line that says so."""
@@ -179,6 +180,14 @@ class Scoreboard:
                 figures = f"loss {trial.loss:4.2f} acc {trial.accuracy:4.2f}"
             lines.add_row(f"  {self.label(trial.settings)}", bar, epochs, figures)
         return lines
+
+
+class Screen(Console):
+    """A console that treats a closed pipe as any error of a file; rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through."""
+        raise BrokenPipeError
 
 
 class Display(Protocol):

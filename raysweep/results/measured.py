@@ -23,6 +23,7 @@ def measured(ledger: Ledger) -> Iterator[Measured]:
     for name in files[:: len(files) // MOST + 1]:
         try:
             row = schema.read_row(Path(name).read_bytes())
-            yield Measured(schema.settings_of(row), row["trace_s"] + row["train_s"] + row["eval_s"])
+            if row["status"] == "done":  # a diverged trial ended early
+                yield Measured(schema.settings_of(row), row["trace_s"] + row["train_s"] + row["eval_s"])
         except (OSError, ResultsError):
             continue

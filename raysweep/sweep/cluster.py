@@ -4,11 +4,10 @@ The private cluster listens on the loopback address only, asks for a token that 
 no dashboard, sends no usage statistics, and leaves nothing in the temporary folder.
 """
 
+import ipaddress
 import math
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -51,8 +50,8 @@ OBJECT_STORE_BYTES: Final = 256 * 2**20
 DAEMONS: Final = ("raylet", "gcs_server")
 """Ray's processes without which a private cluster is lost."""
 
-PREFIX: Final = "raysweep-"
-"""Temporary folders are called `raysweep-<pid>-<random>`, so that those of dead processes can be told."""
+DEAF_TO: Final = ("RAY_TUNE_CALLBACKS",)
+"""Variables that would make Tune import classes named by whoever wrote the environment."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +87,33 @@ def check_machine(resources: Resources, cpus: int) -> None:
         )
 
 
+def check_trust(address: str) -> None:
+    """Refuse to join a cluster that anybody on the network may command, and this run's results with it.
+
+    Raises:
+        ClusterError: the address is not this machine's own loopback, and no token is used.
+    """
+    host = address.rpartition(":")[0].strip("[]")
+    with suppress(ValueError):
+        if host == "localhost" or ipaddress.ip_address(host).is_loopback:
+            return
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        raise ClusterError(
+            f"--address {address}: whoever reaches a cluster without a token can run code on it; "
+            "start it with RAY_AUTH_MODE=token and set that here too, or say --trust-cluster where the "
+            "network is safe"
+        )
+
+
 @contextmanager
-def local_cluster(resources: Resources, cpus: int) -> Iterator[Cluster]:
+def local_cluster(resources: Resources, cpus: int, scratch: Path) -> Iterator[Cluster]:
     """Start a private cluster on this machine, and end it.
 
     Raises:
         ClusterError: Ray does not start.
     """
-    _sweep_leftovers()
-    scratch = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=_short_temporary_folder()))
     try:
-        os.environ.update(SETTINGS, **TRAINING, **LOOPBACK)
+        _set_environment(**TRAINING, **LOOPBACK)
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_write_token(scratch)))
         _init(
             address="local",
@@ -110,25 +125,30 @@ def local_cluster(resources: Resources, cpus: int) -> Iterator[Cluster]:
         yield _connected(resources, scratch, cap=cpus, private=True)
     finally:
         _shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
-def existing_cluster(resources: Resources, address: str, cpus: int | None) -> Iterator[Cluster]:
+def existing_cluster(
+    resources: Resources, address: str, cpus: int | None, scratch: Path
+) -> Iterator[Cluster]:
     """Connect to a cluster that exists; the package's code travels along.
 
     Raises:
         ClusterError: nobody answers, the token is wrong, or no node can satisfy the request.
     """
-    scratch = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=_short_temporary_folder()))
     try:
-        os.environ.update(SETTINGS)
+        _set_environment()
         package = str(Path(__file__).parents[1])
-        _init(address=address, runtime_env={"py_modules": [package], "env_vars": dict(TRAINING)})
+        _init(address=address, runtime_env={"py_modules": [package], "env_vars": {**SETTINGS, **TRAINING}})
         yield _connected(resources, scratch, cap=cpus, private=False)
     finally:
         _shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _set_environment(**more: str) -> None:
+    for name in DEAF_TO:
+        os.environ.pop(name, None)
+    os.environ.update(SETTINGS, **more)
 
 
 def _init(**arguments: Any) -> None:
@@ -182,18 +202,3 @@ def _write_token(folder: Path) -> Path:
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(32))
     return path
-
-
-def _short_temporary_folder() -> str:
-    """Name a folder for Ray's sockets: their paths may not be longer than 107 bytes."""
-    folder = tempfile.gettempdir()
-    return folder if len(os.fsencode(folder)) <= 24 else "/tmp"
-
-
-def _sweep_leftovers() -> None:
-    """Remove the folders of this user's runs that were killed before they could."""
-    for folder in Path(_short_temporary_folder()).glob(f"{PREFIX}*-*"):
-        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
-        with suppress(OSError):
-            if pid.isdigit() and not psutil.pid_exists(int(pid)) and folder.lstat().st_uid == os.getuid():
-                shutil.rmtree(folder, ignore_errors=True)

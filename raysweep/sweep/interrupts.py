@@ -1,10 +1,11 @@
 """Signals that end a run: the first is a request, the second an order.
 
-The first of SIGINT, SIGTERM and SIGHUP only sets a flag, which the round's stopper reads: what came back is
-committed and the run ends in order. A second one, or a run that has not ended `GRACE_S` seconds after the
-first, leaves at once.
+While trials are trained, the first of SIGINT, SIGTERM and SIGHUP only sets a flag, which the round's stopper
+reads: what came back is committed and the run ends in order. A second one, a run that has not ended `GRACE_S`
+seconds after the first, or one that comes before or after the training leaves at once: nothing is under way.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -18,14 +19,21 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Installs the handlers for the length of a `with` block."""
+    """Installs the handlers for the length of a `with` block.
 
-    def __init__(self, leave: Callable[[int], None]) -> None:
-        """Take what to call, with the exit code, to leave at once; it does not return."""
-        self._leave = leave
-        self._previous: dict[signal.Signals, Any] = {}
+    Attributes:
+        leave: called with the exit code to leave at once; it does not return.
+        training: whether trials are under way, so that an orderly end is worth waiting for.
+        signum: the first signal that came, or None.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a signal."""
+        self.leave: Callable[[int], None] = os._exit
+        self.training = False
         self.signum: int | None = None
-        """The first signal that came, or None."""
+        self._previous: dict[signal.Signals, Any] = {}
+        self._deadline: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         """Install the handlers."""
@@ -37,6 +45,8 @@ class Interrupts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Put back what was there."""
+        if self._deadline is not None:
+            self._deadline.cancel()
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
 
@@ -57,9 +67,9 @@ class Interrupts:
         return 128 + (self.signum or 0)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if self.signum is not None:
-            self._leave(128 + signum)
+        if self.signum is not None or not self.training:
+            self.leave(128 + signum)
         self.signum = signum
-        deadline = threading.Timer(GRACE_S, self._leave, [self.exit_code])
-        deadline.daemon = True
-        deadline.start()
+        self._deadline = threading.Timer(GRACE_S, self.leave, [self.exit_code])
+        self._deadline.daemon = True
+        self._deadline.start()

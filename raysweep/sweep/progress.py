@@ -4,19 +4,23 @@ Tune calls it from its control loop, in the thread of the run. An exception in h
 round with a traceback of Tune's own, so a disk that fails is kept in `fatal` and asks the round to stop.
 """
 
+import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, cast
 
 import ray
+from ray import cloudpickle
 from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
-from ray.tune import Callback, Stopper
+from ray.tune import Callback, Stopper, TuneError
 from ray.tune.experiment import Trial
 from ray.tune.stopper import NoopStopper
 
-from raysweep.errors import SurroundingsError
+from raysweep.errors import ResultsError, SurroundingsError
 from raysweep.results.clean_text import clean_text
 from raysweep.results.ledger import Writer
 from raysweep.results.live import Display, FinishedTrial, Scoreboard
@@ -27,6 +31,11 @@ DEADLINE_FLOOR_S: Final = 900.0
 
 DEADLINE_FACTOR: Final = 20.0
 """How many times its estimated cost a trial may take before it counts as hung."""
+
+logger = logging.getLogger(__name__)
+
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+"""What Ray colours its tracebacks with."""
 
 
 @dataclass
@@ -40,10 +49,14 @@ class Progress(Callback):
     """How often a failed trial is tried again."""
     trial_timeout: float | None
     """Seconds that one attempt may take; None for a deadline from the measured pace."""
+    host: str = ""
+    """Where a trial that has not reported yet runs, if that can only be one host."""
     attempts: dict[str, int] = field(default_factory=dict)
     """Attempts of this command that failed, by trial id."""
     hosts: dict[str, str] = field(default_factory=dict)
     """Host of each trial that has reported, by trial id."""
+    actors: dict[str, str] = field(default_factory=dict)
+    """Ray's id of the actor that trains each trial, or trained it last, by trial id."""
     fatal: SurroundingsError | None = None
     """Why nothing can be committed any more."""
     _ended: dict[str, str] = field(default_factory=dict)
@@ -60,6 +73,8 @@ class Progress(Callback):
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show that a worker took up a trial."""
         self.board.start(_id(trial))
+        if (actor := trial.temporary_state.ray_actor) is not None:
+            self.actors[_id(trial)] = actor._actor_id.hex()
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
@@ -77,6 +92,8 @@ class Progress(Callback):
             if finished is not None:
                 self.writer.commit(finished["trial"])
                 self._show(trial_id, finished)
+        except ResultsError as error:  # what came back is not that trial's: a failed attempt like any other
+            self.fail(trial_id, "error", str(error), "")
         except SurroundingsError as error:
             self.fatal = error
 
@@ -109,7 +126,7 @@ class Progress(Callback):
             message=message,
             traceback=traceback,
             attempts=attempts,
-            host=self.hosts.get(trial_id, ""),
+            host=self.hosts.get(trial_id, self.host),
             time=datetime.now(UTC),
         )
         what = message if kind == "error" else f"{kind} ({message})"
@@ -158,10 +175,32 @@ def _id(trial: Trial) -> str:
 
 def _explain(trial: Trial) -> tuple[FailureKind, str, str]:
     """Say what kind of failure ended an attempt, in one line, and its traceback."""
-    text = clean_text(str(trial.get_error() or ""))
-    cause = trial.get_pickled_error()
+    cause = _cause(trial)
+    text = plain_text(str(cause))
     if isinstance(cause, RayActorError):
-        kind: FailureKind = "memory" if "memory" in text.lower() and "OOM" in text else "worker lost"
-        return kind, "its process died" if isinstance(cause, ActorDiedError) else "its host is gone", text
-    lines = text.strip().splitlines() or ["no reason was given"]
-    return "error", lines[-1].strip() if isinstance(cause, RayTaskError) else lines[0], text
+        if not isinstance(cause, ActorDiedError):
+            return "worker lost", "its host does not answer", text
+        return "worker lost", "its host was lost" if "node has died" in text else "its process died", text
+    original = cause.cause if isinstance(cause, RayTaskError) else cause
+    first_line = plain_text(str(original)).strip().partition("\n")[0]
+    return (
+        "error",
+        f"{type(original).__name__}: {first_line}" if first_line else type(original).__name__,
+        text,
+    )
+
+
+def _cause(trial: Trial) -> Exception:
+    """Read the error that Tune has just written down in this run's own temporary folder."""
+    # `Trial.get_pickled_error` looks where it is copied to later.
+    try:
+        return cast("Exception", cloudpickle.loads(Path(trial.pickled_error_file or "").read_bytes()))
+    except Exception:  # an exception class may do anything when it is unpickled
+        logger.exception("the failure of %s cannot be read; its text follows", trial)
+        text = Path(trial.error_file or "")
+        return TuneError(text.read_text(errors="replace") if text.is_file() else "no reason was given")
+
+
+def plain_text(text: str) -> str:
+    """Take the colours out of a message of Ray's, and whatever else could steer a terminal."""
+    return clean_text(_COLOURS.sub("", text))

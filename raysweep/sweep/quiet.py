@@ -6,7 +6,7 @@ They print from C++ and from loggers of their own, so the file descriptors thems
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -42,11 +42,22 @@ def output_to(log: Path) -> Iterator[Streams]:
             os.dup2(file.fileno(), 2)
             yield streams
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             os.dup2(streams.out.fileno(), 1)
             os.dup2(streams.err.fileno(), 2)
 
 
-def _twin(descriptor: int) -> TextIO:
-    return os.fdopen(os.dup(descriptor), "w", encoding="utf-8", errors="replace")
+@contextmanager
+def _twin(descriptor: int) -> Iterator[TextIO]:
+    stream = os.fdopen(os.dup(descriptor), "w", encoding="utf-8", errors="replace")
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):  # its reader may be gone
+            stream.close()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # the disk of the log may be full
+            stream.flush()

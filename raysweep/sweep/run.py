@@ -6,25 +6,27 @@ Ray is imported only where something is missing.
 import os
 import shlex
 import sys
+import threading
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from raysweep.cost import Pace
-from raysweep.grid import Grid, read_grid
+from raysweep.grid import Grid, Resources, read_grid
 from raysweep.machine import local_cpus
 from raysweep.results.clean_text import clean_text
 from raysweep.results.environment import run_environment
 from raysweep.results.ledger import Ledger, Writer
-from raysweep.results.live import Display, LiveDisplay, Muted, PlainDisplay, Scoreboard
+from raysweep.results.live import Display, LiveDisplay, Muted, PlainDisplay, Scoreboard, Screen
 from raysweep.results.measured import measured
-from raysweep.sweep.cluster import Cluster, check_machine, existing_cluster, local_cluster
+from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing_cluster, local_cluster
 from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.quiet import output_to
+from raysweep.sweep.scratch import abandon, scratch_folder
 from raysweep.sweep.watchdog import Watchdog
 
 
@@ -42,6 +44,8 @@ class RunOptions:
     """Seconds that an attempt may take; None for a deadline from the measured pace."""
     plain: bool = False
     """One line for each finished trial, no live display."""
+    trust_cluster: bool = False
+    """Join an existing cluster even if it asks for no token."""
 
 
 def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptions) -> int:
@@ -53,19 +57,33 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
     """
     grid = read_grid(path, name=name)
     ledger = Ledger(results_dir / grid.name)
-    if options.address is None and any(t.trial_id not in ledger.committed() for t in grid.trials):
-        check_machine(grid.resources, options.cpus or local_cpus())
-    with ledger.open_for_writing() as writer:
-        for damage in writer.check():
-            _say(f"{damage.path}: {damage.what}; set aside in {ledger.paths.damaged}, trained again")
-        run = Run(grid, ledger, writer, options)
-        writer.begin_run(grid.name, grid.content, run_environment())
-        try:
-            run.train()
-        finally:
-            writer.end_run(run.exit_code)
-    run.conclude()
+    committed = ledger.committed()
+    if any(trial.trial_id not in committed for trial in grid.trials):
+        check_request(grid.resources, options)
+    with Interrupts() as interrupts:
+        with ledger.open_for_writing() as writer:
+            run = Run(grid, ledger, writer, options, interrupts)
+            run.take_stock()
+            writer.begin_run(grid.name, grid.content, run_environment())
+            try:
+                run.train()
+            finally:
+                writer.end_run(run.exit_code)
+        interrupts.leave = os._exit  # nothing but words is left to lose
+        run.conclude()
     return run.exit_code
+
+
+def check_request(resources: Resources, options: RunOptions) -> None:
+    """Refuse, before anything is made or started, what cannot work.
+
+    Raises:
+        ClusterError: this machine is too small, or the cluster is not to be trusted.
+    """
+    if options.address is None:
+        check_machine(resources, options.cpus or local_cpus())
+    elif not options.trust_cluster:
+        check_trust(options.address)
 
 
 @dataclass
@@ -76,37 +94,53 @@ class Run:
     ledger: Ledger
     writer: Writer
     options: RunOptions
+    interrupts: Interrupts
     exit_code: int = 3
     """What the command will exit with; until it has ended in order, that the surroundings failed."""
     board: Scoreboard = field(init=False)
     _display: AbstractContextManager[Display] | None = None
     _terminal: TextIO = sys.stderr
+    _scratch: Path | None = None
 
     def __post_init__(self) -> None:
-        """Find out what is missing."""
+        """Find out what is missing, and be ready to leave."""
+        self.board = self._what_is_missing()
+        self.interrupts.leave = self.leave
+
+    def take_stock(self) -> None:
+        """Read every committed file; what is damaged is missing again, the others tell the pace."""
+        for damage in self.writer.check():
+            _say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, trained again")
+        self.board = self._what_is_missing()
+        self.board.pace = Pace(measured(self.ledger))
+
+    def _what_is_missing(self) -> Scoreboard:
         committed = self.ledger.committed()
         planned = {settings.trial_id: settings for settings in self.grid.trials}
         missing = {trial_id: s for trial_id, s in planned.items() if trial_id not in committed}
-        self.board = Scoreboard(self.grid.name, planned, missing, Pace(measured(self.ledger)))
+        return Scoreboard(self.grid.name, planned, missing, Pace(()))
 
     def train(self) -> None:
         """Train what is missing; sets `exit_code`."""
         if self.board.to_do:
-            with Interrupts(self.leave) as interrupts, output_to(self.ledger.paths.log) as streams:
+            self.interrupts.training = True
+            with output_to(self.ledger.paths.log) as streams, scratch_folder() as self._scratch:
                 self._terminal = streams.err
-                self._on_cluster(interrupts, Console(file=streams.out))
-            if interrupts.pending:
-                self.exit_code = interrupts.exit_code
+                self._on_cluster(Screen(file=streams.out), self._scratch)
+            self._terminal = sys.stderr
+            self.interrupts.training = False
+            if self.interrupts.pending:
+                self.exit_code = self.interrupts.exit_code
                 return
         self.exit_code = 1 if self.board.to_do else 0
 
-    def _on_cluster(self, interrupts: Interrupts, console: Console) -> None:
+    def _on_cluster(self, console: Console, scratch: Path) -> None:
         live = console.is_terminal and not self.options.plain
         self._display = Muted(LiveDisplay(self.board, console) if live else PlainDisplay(self.board, console))
-        with self._display as display, self._cluster() as cluster:
+        with self._display as display, self._cluster(scratch) as cluster:
             from raysweep.sweep.runner import train_missing
 
-            interrupts.install()  # `ray.init` puts a handler of its own in place of one of these
+            self.interrupts.install()  # `ray.init` puts a handler of its own in place of one of these
             with Watchdog(cluster, self._lost):
                 train_missing(
                     self.grid,
@@ -114,30 +148,39 @@ class Run:
                     self.writer,
                     self.board,
                     display,
-                    interrupts,
+                    self.interrupts,
                     retries=self.options.retries,
                     trial_timeout=self.options.trial_timeout,
                 )
 
-    def _cluster(self) -> AbstractContextManager[Cluster]:
+    def _cluster(self, scratch: Path) -> AbstractContextManager[Cluster]:
         resources, cpus = self.grid.resources, self.options.cpus
         if self.options.address is None:
-            return local_cluster(resources, cpus or local_cpus())
-        return existing_cluster(resources, self.options.address, cpus)
+            return local_cluster(resources, cpus or local_cpus(), scratch)
+        return existing_cluster(resources, self.options.address, cpus, scratch)
 
     def _lost(self, reason: str) -> None:
-        print(f"The cluster was lost: {clean_text(reason)}; see {self.ledger.paths.log}", file=self._terminal)
-        self.leave(3)
+        if self.interrupts.pending:  # the signal went to the whole process group, Ray's processes included
+            self.leave(self.interrupts.exit_code)
+        self.leave(3, f"The cluster was lost: {clean_text(reason)}; see {self.ledger.paths.log}\n")
 
-    def leave(self, exit_code: int) -> None:
-        """Leave at once: the terminal restored, the ledger as it is, Ray's processes with this one."""
+    def leave(self, exit_code: int, why: str = "") -> None:
+        """Leave at once: the terminal restored, the ledger as it is, no process of Ray's left."""
+        # In a thread: the one that holds the display's lock may be the one that the signal came to.
+        closing = threading.Thread(target=self._close_display, daemon=True)
+        closing.start()
+        closing.join(timeout=1)
         with suppress(Exception):
-            if self._display is not None:
-                self._display.__exit__(None, None, None)
-            print(self._how_to_continue(), file=self._terminal, flush=True)
+            print(why + self._how_to_continue(), file=self._terminal, flush=True)
         with suppress(Exception):
             self.writer.end_run(exit_code)
+        with suppress(Exception):
+            abandon(self._scratch)
         os._exit(exit_code)
+
+    def _close_display(self) -> None:
+        if self._display is not None:
+            self._display.__exit__(None, None, None)
 
     def conclude(self) -> None:
         """Say how the run ended, after its report where it was not interrupted."""
@@ -147,8 +190,7 @@ class Run:
         from raysweep.results.analysis import analyse
         from raysweep.results.report import report_view
 
-        with suppress(BrokenPipeError):
-            Console().print(report_view(analyse(self.ledger)))
+        _print(report_view(analyse(self.ledger)))
         if self.board.to_do:
             _say(self._what_failed())
 
@@ -171,4 +213,10 @@ class Run:
 
 
 def _say(message: str) -> None:
-    Console(stderr=True).print(Text(clean_text(message)), soft_wrap=True)
+    _print(Text(clean_text(message)), stderr=True)
+
+
+def _print(view: RenderableType, *, stderr: bool = False) -> None:
+    """Print where somebody still reads: a closed pipe does not change how a run ends."""
+    with suppress(OSError, SystemExit):  # rich's answer to a closed pipe is to exit
+        Console(stderr=stderr).print(view, soft_wrap=stderr)

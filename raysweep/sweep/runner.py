@@ -6,8 +6,9 @@ state is never read back.
 """
 
 import logging
+import platform
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from raysweep.cost import longest_first
 from raysweep.errors import ClusterError
@@ -18,7 +19,10 @@ from raysweep.results.record import FailureKind
 from raysweep.settings import TrialSettings
 from raysweep.sweep.cluster import Cluster
 from raysweep.sweep.interrupts import Interrupts
-from raysweep.sweep.progress import Progress
+from raysweep.sweep.progress import Progress, plain_text
+
+if TYPE_CHECKING:
+    import ray
 
 ROUND: Final = 2000
 """Trials of one round: Tune keeps something of every trial that it has seen."""
@@ -43,7 +47,8 @@ def train_missing(
         ClusterError: a round made no progress at all.
     """
     board.slots = cluster.slots
-    progress = Progress(writer, board, display, retries, trial_timeout)
+    host = platform.node() if cluster.pids else ""
+    progress = Progress(writer, board, display, retries, trial_timeout, host)
     while not interrupts.pending and (
         missing := [s for s in board.to_do.values() if not progress.exhausted(s.trial_id)]
     ):
@@ -54,7 +59,8 @@ def train_missing(
         if interrupts.pending:
             return
         if reason:
-            _blame_running(progress, reason)
+            _blame(progress, reason)
+        board.running.clear()
         if (board.committed, sum(progress.attempts.values())) == before:
             raise ClusterError(f"Ray Tune made no progress: {reason or 'it ended without a result'}")
 
@@ -69,8 +75,13 @@ def _round(
     from raysweep.sweep.progress import StopWhen
     from raysweep.sweep.worker import Worker
 
+    def asked_to_stop() -> bool:
+        progress.board.stopping = interrupts.pending
+        return interrupts.pending or progress.fatal is not None
+
+    worker = tune.with_parameters(Worker, checkpoints=_checkpoints(trials, progress.writer))
     tuner = Tuner(
-        tune.with_resources(Worker, {"cpu": grid.resources.cpu, "gpu": grid.resources.gpu}),
+        tune.with_resources(worker, {"cpu": grid.resources.cpu, "gpu": grid.resources.gpu}),
         param_space={"trial": tune.grid_search([_assign(s, grid, progress) for s in trials])},
         tune_config=TuneConfig(
             reuse_actors=True,
@@ -85,7 +96,7 @@ def _round(
             storage_path=str(cluster.scratch / "tune"),
             verbose=0,
             callbacks=[progress],
-            stop=StopWhen(lambda: interrupts.pending or progress.fatal is not None),
+            stop=StopWhen(asked_to_stop),
             failure_config=FailureConfig(max_failures=0),
             checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
         ),
@@ -99,24 +110,34 @@ def _round(
 
 
 def _assign(settings: TrialSettings, grid: Grid, progress: Progress) -> dict[str, object]:
-    """Say what a worker is to train, with its checkpoint where there is one."""
-    import ray
-
+    """Say what a worker is to train."""
     from raysweep.sweep.worker import assignment
 
-    checkpoint = progress.writer.checkpoint(settings.trial_id)
     return assignment(
         settings,
         attempt=progress.attempts.get(settings.trial_id, 0) + 1,
-        checkpoint=None if checkpoint is None else ray.put(checkpoint),
         cpus=max(int(grid.resources.cpu), 1),
     )
 
 
-def _blame_running(progress: Progress, reason: str) -> None:
-    """Count an attempt of each trial that was running when the controller gave up."""
-    memory = "OutOfMemory" in reason or "OOM" in reason
+def _checkpoints(trials: Sequence[TrialSettings], writer: Writer) -> "dict[str, ray.ObjectRef[bytes]]":
+    """Put what earlier attempts saved where workers of every host can get it, by trial id."""
+    import ray
+
+    saved = ((settings.trial_id, writer.checkpoint(settings.trial_id)) for settings in trials)
+    return {trial_id: ray.put(checkpoint) for trial_id, checkpoint in saved if checkpoint is not None}
+
+
+def _blame(progress: Progress, reason: str) -> None:
+    """Count a failed attempt where the controller gave up: of the trial that it names, or of all that ran.
+
+    An end by Ray's memory monitor comes this way: for Tune it is no failure of a trial, and its message
+    says which actors were ended.
+    """
+    running = list(progress.board.running)
+    named = [trial_id for trial_id in running if progress.actors.get(trial_id, "?") in reason]
+    memory = "low on memory" in reason
     kind: FailureKind = "memory" if memory else "worker lost"
-    message = "Ray's memory monitor ended a worker" if memory else "Tune's controller gave up"
-    for trial_id in list(progress.board.running):
-        progress.fail(trial_id, kind, message, reason)
+    message = "Ray's memory monitor ended its process" if memory else "Tune's controller gave up"
+    for trial_id in named or running:
+        progress.fail(trial_id, kind, message, plain_text(reason))

@@ -7,12 +7,14 @@ is already running, and the sweep would end on a single core. So TensorFlow is i
 import platform
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import ray
 from ray.tune import Trainable
 
+from raysweep.errors import ResultsError
 from raysweep.results.environment import package_versions
 from raysweep.results.schema import Provenance, encode
 from raysweep.settings import TrialSettings
@@ -35,8 +37,17 @@ class Worker(Trainable):
     _saved: float
     """`time.monotonic()` of the latest checkpoint, or of the trial's start."""
 
-    def setup(self, config: dict[str, Any]) -> None:
-        """Take up the first trial."""
+    def setup(
+        self, config: dict[str, Any], checkpoints: "Mapping[str, ray.ObjectRef[bytes]] | None" = None
+    ) -> None:
+        """Take up the first trial.
+
+        Args:
+            config: what `assignment` returned, under the key `trial`.
+            checkpoints: where the checkpoints of this round's trials are in Ray's object store, by id. They
+                do not come in `config`, which Tune writes down.
+        """
+        self._checkpoints = checkpoints or {}
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -66,7 +77,6 @@ class Worker(Trainable):
         assignment = config["trial"]
         self._settings = TrialSettings(**assignment["settings"])
         self._attempt: int = assignment["attempt"]
-        self._checkpoint = assignment["checkpoint"]
         self._cpus: int = assignment["cpus"]
         self._training = None
         self._began = datetime.now(UTC)
@@ -79,8 +89,10 @@ class Worker(Trainable):
         if Worker._steps is None:
             configure_threads(self._cpus)
             Worker._steps = CompiledSteps()
-        checkpoint = None if self._checkpoint is None else ray.get(self._checkpoint)
-        return Training(self._settings, Worker._steps, checkpoint)
+        if (reference := self._checkpoints.get(self._settings.trial_id)) is not None:
+            with suppress(ResultsError):  # not one of this trial, or of another version: begin anew
+                return Training(self._settings, Worker._steps, ray.get(reference))
+        return Training(self._settings, Worker._steps)
 
     def _finish(self, training: "Training") -> dict[str, Any]:
         result = training.result()
@@ -99,19 +111,17 @@ class Worker(Trainable):
         }
 
 
-def assignment(settings: TrialSettings, *, attempt: int, checkpoint: object, cpus: int) -> dict[str, Any]:
+def assignment(settings: TrialSettings, *, attempt: int, cpus: int) -> dict[str, Any]:
     """Say what a worker is to train.
 
     Args:
         settings: the trial.
         attempt: which attempt of this command it is, from 1.
-        checkpoint: reference to a checkpoint's bytes in Ray's object store, or None.
         cpus: threads that TensorFlow may use.
     """
     return {
         "trial_id": settings.trial_id,
         "settings": settings.model_dump(),
         "attempt": attempt,
-        "checkpoint": checkpoint,
         "cpus": cpus,
     }

@@ -1,12 +1,13 @@
-"""Injects a fault into the workers of a real run: on PYTHONPATH, every Python process imports this first.
+"""Injects faults into a real run: on PYTHONPATH, every Python process of the command imports this first.
 
-``RAYSWEEP_FAULT`` is a JSON object: `what` (raise, hang, exit, nan, eat, slow), `trial` (the beginning of
-the ids that it strikes; "" for all), `times` (how often; -1 for ever), `state` (a folder that counts the times
-across processes) and `seconds` (for slow). The training itself stays the real one.
+``RAYSWEEP_FAULTS`` is a JSON list of objects: `what` (raise, exit, hang, stop, slow, nan or eat strike
+before a slice of training, garble when a trial is encoded), `trial` (the beginning of the ids that it strikes; "" for all),
+`epoch` (before which it does not), `times` (how often; -1 for ever), `state` (a folder that counts the times
+across processes), `seconds` (for slow), `message` (for raise). The training itself stays the real one.
+``RAYSWEEP_CONSTANTS`` is a JSON object: values for constants, by dotted name.
 """
 
-import importlib.abc
-import importlib.machinery
+import importlib.util
 import json
 import os
 import signal
@@ -14,15 +15,19 @@ import sys
 import time
 from pathlib import Path
 
-FAULT = json.loads(os.environ.get("RAYSWEEP_FAULT", "null"))
-TARGET = "raysweep.experiment"
+FAULTS = json.loads(os.environ.get("RAYSWEEP_FAULTS", "[]"))
+STRIKES = ("raise", "exit", "hang", "stop", "slow", "nan", "eat")
+CONSTANTS = json.loads(os.environ.get("RAYSWEEP_CONSTANTS", "{}"))
 
 
-class AfterImport(importlib.abc.MetaPathFinder):
-    """Lets the real loader load the experiment, then wraps what trains."""
+class AfterImport:
+    """A finder that lets the real loader load a module, then changes what is in it."""
+
+    def __init__(self, target, change):
+        self.target, self.change = target, change
 
     def find_spec(self, name, path, target=None):
-        if name != TARGET:
+        if name != self.target:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -30,14 +35,15 @@ class AfterImport(importlib.abc.MetaPathFinder):
 
         def exec_module(module):
             execute(module)
-            wrap(module.Training)
+            self.change(module)
 
         spec.loader.exec_module = exec_module
         return spec
 
 
-def wrap(training):
+def wrap(module):
     """Strike before a slice of training."""
+    training = module.Training
     start, advance = training.__init__, training.advance
 
     def named(self, settings, *arguments, **options):
@@ -45,37 +51,45 @@ def wrap(training):
         start(self, settings, *arguments, **options)
 
     def struck(self, seconds):
-        if self.struck_trial.startswith(FAULT["trial"]) and due():
-            strike()
+        poisoned = False
+        for number, fault in enumerate(FAULTS):
+            hits = self.struck_trial.startswith(fault["trial"]) and self.epoch >= fault["epoch"]
+            if fault["what"] in STRIKES and hits and due(number, fault):
+                strike(fault)
+                poisoned |= fault["what"] == "nan"
         advance(self, seconds)
+        if poisoned:
+            self._losses[-1] = float("nan")
 
     training.__init__, training.advance = named, struck
 
 
-def due():
+def due(number, fault):
     """Count one more time, unless all are spent."""
-    if FAULT["times"] < 0:
+    if fault["times"] < 0:
         return True
-    for number in range(FAULT["times"]):
+    for time_ in range(fault["times"]):
         try:
-            (Path(FAULT["state"]) / str(number)).touch(exist_ok=False)
+            (Path(fault["state"]) / f"{number}-{time_}").touch(exist_ok=False)
         except FileExistsError:
             continue
         return True
     return False
 
 
-def strike():
+def strike(fault):
     """Do what was asked."""
-    what = FAULT["what"]
+    what = fault["what"]
     if what == "raise":
-        raise RuntimeError("injected \x1b[31mfault")
+        raise RuntimeError(fault["message"])
     if what == "exit":
         os.kill(os.getpid(), signal.SIGKILL)
+    if what == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
     if what == "hang":
         time.sleep(3600)
     if what == "slow":
-        time.sleep(FAULT["seconds"])
+        time.sleep(fault["seconds"])
     if what == "eat":
         hoard = []
         while True:
@@ -83,5 +97,42 @@ def strike():
             time.sleep(0.05)
 
 
-if FAULT:
-    sys.meta_path.insert(0, AfterImport())
+def garble(module):
+    """Send a trial's tables under the id of no trial, as a defect would."""
+    encode = module.encode
+
+    def garbled(result, provenance):
+        encoded = encode(result, provenance)
+        for number, fault in enumerate(FAULTS):
+            if (
+                fault["what"] == "garble"
+                and encoded.trial_id.startswith(fault["trial"])
+                and due(number, fault)
+            ):
+                return type(encoded)(encoded.trial_id, encoded.trials, encoded.predictions, b"not the curves")
+        return encoded
+
+    module.encode = garbled
+
+
+def set_constants(name):
+    """Give a module's constants other values."""
+
+    def change(module):
+        for dotted, value in CONSTANTS.items():
+            module_name, _, constant = dotted.rpartition(".")
+            if module_name == name:
+                setattr(module, constant, value)
+
+    return change
+
+
+if FAULTS:
+    sys.meta_path.insert(0, AfterImport("raysweep.experiment", wrap))
+if FAULTS or CONSTANTS:
+
+    def change_worker(module):
+        garble(module)
+        set_constants("raysweep.sweep.worker")(module)
+
+    sys.meta_path.insert(0, AfterImport("raysweep.sweep.worker", change_worker))

@@ -1,0 +1,84 @@
+"""Workers that die, raise, hang, stop, eat memory or send nonsense: each trial pays for itself alone."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.command import raysweep
+from tests.faults.sandbox import Sandbox
+from tests.faults.undisturbed import check_nothing_left, check_undisturbed
+
+pytestmark = [pytest.mark.fault, pytest.mark.ray]
+
+EIGHT = """
+name: eight
+grid: {arch: echo, len: 1..8, mem: 4}
+defaults: {epochs: 30, eval_sequences: 2}
+"""
+ALWAYS = {"times": -1}
+
+
+def failure_of(sandbox: Sandbox, beginning: str) -> dict[str, Any]:
+    (path,) = (sandbox.results / "failures").glob(f"{beginning}*.json")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def test_every_fault_of_a_worker_in_one_run(sandbox: Sandbox) -> None:
+    sandbox.set_grid(EIGHT)
+    faults = (
+        {"what": "exit", "trial": "echo-len1"},
+        {"what": "raise", "trial": "echo-len2", "message": "bad luck"},
+        {"what": "raise", "trial": "echo-len3", "message": "no \x1b[31muse\u202e\nat all", **ALWAYS},
+        {"what": "hang", "trial": "echo-len4"},
+        {"what": "stop", "trial": "echo-len5"},
+        {"what": "garble", "trial": "echo-len6"},
+    )
+    done = sandbox.run("--trial-timeout", 15, "--retries", 1, faults=faults)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said + sandbox.log
+    again = "will be tried again"
+    assert f"echo len 1 mem 4: worker lost (its process died); {again}" in said
+    assert f"echo len 2 mem 4: RuntimeError: bad luck; {again}" in said
+    assert f"echo len 3 mem 4: RuntimeError: no use\ufffd; {again}" in said
+    assert "echo len 3 mem 4: RuntimeError: no use\ufffd; not tried again in this run" in said
+    assert f"echo len 4 mem 4: timeout (no result after 15 s; its worker was ended); {again}" in said
+    assert f"echo len 5 mem 4: timeout (no result after 15 s; its worker was ended); {again}" in said
+    assert "echo len 6 mem 4: the tables sent for 'echo-len6-mem4-seed0-" in said
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+    check_nothing_left(sandbox)
+    check_the_one_failure(sandbox)
+    check_undisturbed(sandbox)
+
+
+def check_the_one_failure(sandbox: Sandbox) -> None:
+    """What is left of a trial that failed in all its attempts, for people to read."""
+    (only,) = (sandbox.results / "failures").iterdir()
+    assert only.name.startswith("echo-len3")
+    failure = failure_of(sandbox, "echo-len3")
+    assert (failure["kind"], failure["attempts"]) == ("error", 2)
+    assert failure["message"] == "RuntimeError: no use\ufffd"
+    assert failure["host"]
+    assert 'raise RuntimeError(fault["message"])' in failure["traceback"]
+    assert "\x1b" not in failure["traceback"]
+    assert "[36m" not in failure["traceback"]
+    report = json.loads(raysweep("report", sandbox.results, "--json", cwd=sandbox.folder).stdout)
+    assert report["trials"] == {"done": 7, "diverged": 0, "failed": 1, "missing": 0}
+    shown = raysweep("show", sandbox.results, "echo-len3", cwd=sandbox.folder).stdout
+    assert "failed" in shown
+    assert "RuntimeError: no use" in shown
+
+
+def test_a_loss_that_is_not_a_number_is_a_result(sandbox: Sandbox) -> None:
+    fault = {"what": "nan", "trial": "echo-len3", **ALWAYS}
+    done = sandbox.run(faults=[fault])
+    assert done.returncode == 0, done.stderr
+    assert "echo len 3 mem 4: diverged" in done.stdout
+    report = json.loads(raysweep("report", sandbox.results, "--json", cwd=sandbox.folder).stdout)
+    assert report["trials"] == {"done": 5, "diverged": 1, "failed": 0, "missing": 0}
+    assert not list((sandbox.results / "predictions").glob("echo-len3*"))
+    again = sandbox.run()
+    assert again.returncode == 0
+    assert "to train" not in again.stdout  # a diverged trial is not tried again
