@@ -6,8 +6,7 @@ share a trace, no trial can see what another left behind, and the steps themselv
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from raysweep.experiment import networks
 from raysweep.experiment.adam import Variables, adam_rates, apply_adam
 from raysweep.experiment.lstm import State, Tensor
 from raysweep.experiment.networks import Shape
+from raysweep.experiment.runtime import lean_execution
 from raysweep.experiment.sequences import Domain, draw_integers, stream
 from raysweep.outcome import Floats, Ints
 from raysweep.settings import TrialSettings
@@ -67,7 +67,7 @@ class Steps:
 
     def train(self, variables: Variables, settings: TrialSettings, after: int, epochs: int) -> Epochs:
         """Train the epochs `after + 1` to `after + epochs`, or to the first whose loss is not finite."""
-        with _execution():
+        with lean_execution():
             losses, accuracies, trained = self._train(
                 variables,
                 tf.constant(stream(Domain.TRAINING, settings.seed), tf.uint64),
@@ -81,7 +81,7 @@ class Steps:
 
     def evaluate(self, variables: Variables, settings: TrialSettings, sequences: int) -> Evaluated:
         """Let the network predict every window of this many held-out sequences."""
-        with _execution():
+        with lean_execution():
             drawn, predicted, confidence = self._evaluate(
                 variables.weights,
                 tf.constant(stream(Domain.EVALUATION, settings.seed), tf.uint64),
@@ -220,24 +220,6 @@ class Steps:
 
     def _no_states(self) -> list[None]:
         return [None] * self.shape.layers
-
-
-@contextmanager
-def _execution() -> Iterator[None]:
-    """Let TensorFlow run a function without what costs small trials their time, and nothing else around it.
-
-    The graph optimiser takes as long as the tracing, and undoes what is written on purpose (it would fold a
-    transpose back into every product that uses it). The executor of one thread spends half the time between
-    operations; it cannot wait for a GPU.
-    """
-    options = tf.config.optimizer.get_experimental_options()
-    executor = "" if tf.config.list_physical_devices("GPU") else "SINGLE_THREADED_EXECUTOR"
-    tf.config.optimizer.set_experimental_options({**options, "disable_meta_optimizer": True})
-    try:
-        with tf.experimental.function_executor_type(executor):
-            yield
-    finally:
-        tf.config.optimizer.set_experimental_options(options)
 
 
 class CompiledSteps:
