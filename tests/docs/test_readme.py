@@ -128,6 +128,17 @@ def test_the_options_of_raysweep_are_those_that_readme_names() -> None:
 
 
 @pytest.mark.e2e
+def test_every_option_that_a_message_names_exists() -> None:
+    offered = "".join(help_of(str(RAYSWEEP), command) for command in ("run", *CHEAP))
+    named = {
+        option
+        for path in (ROOT / "raysweep").rglob("*.py")
+        for option in re.findall(r"[ (`](--[a-z-]+) ", path.read_text(encoding="utf-8"))
+    }
+    assert named <= set(re.findall(r"--[a-z-]+", offered))
+
+
+@pytest.mark.e2e
 def test_every_command_and_every_option_has_a_help_text() -> None:
     import typer
 
