@@ -181,6 +181,8 @@ def expected(field: FieldInfo) -> str:
     bounds = {type(bound): getattr(bound, type(bound).__name__.lower()) for bound in field.metadata}
     if field.annotation is int:
         return f"a whole number from {bounds[Ge]} to {bounds[Le] if Le in bounds else bounds[Lt] - 1}"
+    if Le not in bounds:
+        return f"a finite number above {bounds[Gt]:g}"
     low = f"above {bounds[Gt]:g}, at most" if Gt in bounds else f"from {bounds[Ge]:g} to"
     return f"a number {low} {bounds[Le]:.0f}"
 

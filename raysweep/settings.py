@@ -70,7 +70,7 @@ class TrialSettings(BaseModel):
     """Windows of one update; divides `windows`."""
     epochs: int = Field(default=FOLLOWS, ge=1, le=1_000_000_000)
     """Fresh random sequences trained on, each once."""
-    learning_rate: float = Field(default=0.001, gt=0, le=1e6)
+    learning_rate: float = Field(default=0.001, gt=0)
     """Adam's step size; Keras' default."""
     vocab: int = Field(default=100, ge=2, le=1_000_000)
     """Width of the one-hot encoding."""
