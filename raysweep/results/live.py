@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from raysweep.cost import Measured, Pace
 from raysweep.results.clean_text import clean_text
+from raysweep.results.reflow import ReflowedLive
 from raysweep.settings import TrialSettings
 
 ALWAYS_NAMED = ("arch", "len", "mem")
@@ -140,7 +140,7 @@ class Scoreboard:
     def finished_line(self, trial: FinishedTrial) -> str:
         """Say what came of a committed trial."""
         outcome = "diverged" if trial.exact_match is None else f"exact {trial.exact_match:.2f}"
-        pace = f" · {60 * self.committed / self.elapsed:.0f} trials/min" if self.elapsed > 1 else ""
+        pace = f" · {60 * self.committed / self.elapsed:.1f} trials/min" if self.elapsed > 1 else ""
         return f"last: {self.label(trial.settings)}   {outcome}   {trial.seconds:.1f} s{pace}"
 
     @property
@@ -211,14 +211,7 @@ class LiveDisplay:
 
     def __init__(self, board: Scoreboard, console: Console) -> None:
         """Take the board to draw and the terminal to draw on."""
-        self._live = Live(
-            get_renderable=lambda: board,
-            console=console,
-            refresh_per_second=4,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._live = ReflowedLive(board, console, refresh_per_second=4)
 
     def __enter__(self) -> "LiveDisplay":
         """Hide the cursor and draw."""
