@@ -52,6 +52,9 @@ def run(
     address: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster; default: a private one.")
     ] = None,
+    trust_cluster: Annotated[
+        bool, typer.Option("--trust-cluster", help="Join a cluster on other machines without a token.")
+    ] = False,
     retries: Annotated[
         int, typer.Option(metavar="N", min=0, help="How often a failed trial is tried again.")
     ] = 2,
@@ -74,7 +77,12 @@ def run(
     from raysweep.sweep.run import RunOptions, run_sweep
 
     options = RunOptions(
-        cpus=cpus, address=address, retries=retries, trial_timeout=trial_timeout, plain=plain
+        cpus=cpus,
+        address=address,
+        trust_cluster=trust_cluster,
+        retries=retries,
+        trial_timeout=trial_timeout,
+        plain=plain,
     )
     raise SystemExit(run_sweep(grid, results_dir, name, options))
 
