@@ -1,7 +1,13 @@
 """What every test rests on."""
 
+import pytest
 from hypothesis import settings
 
 # No test is timed: the machine may be busy, and the first use of a library takes a while.
 settings.register_profile("raysweep", deadline=None, derandomize=True)
 settings.load_profile("raysweep")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what replays the random moments of a fault."""
+    parser.addoption("--fault-seed", type=int, help="seed of the random moments of faults")

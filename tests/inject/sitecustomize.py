@@ -1,9 +1,10 @@
 """Injects faults into a real run: on PYTHONPATH, every Python process of the command imports this first.
 
 ``RAYSWEEP_FAULTS`` is a JSON list of objects: `what` (raise, exit, hang, stop, slow, nan or eat strike
-before a slice of training, garble when a trial is encoded), `trial` (the beginning of the ids that it strikes; "" for all),
-`epoch` (before which it does not), `times` (how often; -1 for ever), `state` (a folder that counts the times
-across processes), `seconds` (for slow), `message` (for raise). The training itself stays the real one.
+before a slice of training, garble when a trial is encoded), `trial` (the beginning of the ids that it
+strikes; "" for all), `epoch` (before which it does not), `times` (how often; -1 for ever), `state` (a folder
+that counts the times across processes), `seconds` (for slow), `message` (for raise). The training itself
+stays the real one; where a trial is begun or taken up, `state` gets a note of the epoch.
 ``RAYSWEEP_CONSTANTS`` is a JSON object: values for constants, by dotted name.
 """
 
@@ -49,6 +50,9 @@ def wrap(module):
     def named(self, settings, *arguments, **options):
         self.struck_trial = settings.trial_id
         start(self, settings, *arguments, **options)
+        for fault in FAULTS[:1]:
+            note = Path(fault["state"]) / f"begun-{time.time_ns()}"
+            note.write_text(f"{self.struck_trial} {self.epoch}")
 
     def struck(self, seconds):
         poisoned = False

@@ -1,0 +1,129 @@
+"""Signals and closed pipes: what came back is kept, the exit code tells, nothing is left running."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from tests.faults.sandbox import Sandbox, wait_for
+from tests.faults.undisturbed import check_nothing_left, check_undisturbed
+
+pytestmark = [pytest.mark.fault, pytest.mark.ray]
+
+SLOW = {"what": "slow", "seconds": 2, "times": -1, "epoch": 0}
+"""Makes each trial long enough to be hit in the middle."""
+
+GONE_S = 10.0
+
+
+def some_are_done(sandbox: Sandbox) -> bool:
+    return len(sandbox.ledger.committed()) >= 2
+
+
+def check_words(sandbox: Sandbox, said: str) -> None:
+    done = len(sandbox.ledger.committed())
+    assert f"Interrupted: {done} of 6 trials are done and safe in results/small." in said
+    assert f"Continue with: raysweep run {sandbox.grid}" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("signals", "exit_code"),
+    [
+        ([signal.SIGINT], 130),
+        pytest.param([signal.SIGTERM], 143, marks=pytest.mark.slow),
+        pytest.param([signal.SIGHUP], 129, marks=pytest.mark.slow),
+        pytest.param([signal.SIGINT, signal.SIGINT], 130, marks=pytest.mark.slow),
+        pytest.param([signal.SIGTERM, signal.SIGINT], 130, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_ends_the_run_in_order(sandbox: Sandbox, signals: list[int], exit_code: int) -> None:
+    with sandbox.running(faults=[SLOW]) as command:
+        wait_for(lambda: some_are_done(sandbox))
+        began = time.monotonic()
+        for signum in signals:
+            command.send_signal(signum)
+            time.sleep(0.2)
+        out, err = command.communicate(timeout=60)
+        assert time.monotonic() - began < GONE_S + 5  # the machine may be busy; the promise is 10 s
+    assert command.returncode == exit_code, out + err + sandbox.log
+    check_words(sandbox, err)
+    check_nothing_left(sandbox)
+    last = json.loads((sandbox.results / "sweep.json").read_text())["runs"][-1]
+    assert last["exit_code"] == exit_code
+    if len(signals) == 1:
+        assert not (sandbox.results / ".lock").exists()
+    assert list((sandbox.results / "failures").iterdir()) == []  # nobody failed
+    check_undisturbed(sandbox)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 2.0, 3.0, 4.5])
+def test_a_signal_before_anything_is_trained(sandbox: Sandbox, seconds: float) -> None:
+    with sandbox.running() as command:
+        wait_for(lambda: (sandbox.results / ".lock").exists())
+        time.sleep(seconds)
+        command.send_signal(signal.SIGINT)
+        out, err = command.communicate(timeout=60)
+    assert command.returncode == 130, out + err
+    assert "Continue with: raysweep run" in err
+    assert "Traceback" not in err
+    check_nothing_left(sandbox)
+
+
+@pytest.mark.slow
+def test_a_terminal_that_goes_away_takes_the_whole_group_along(sandbox: Sandbox) -> None:
+    """Closing a terminal sends SIGHUP to every process of its foreground group, Ray's too."""
+    with sandbox.running(faults=[SLOW], popen={"start_new_session": True}) as command:
+        wait_for(lambda: some_are_done(sandbox))
+        os.killpg(command.pid, signal.SIGHUP)
+        out, err = command.communicate(timeout=60)
+    assert command.returncode == 129, out + err + sandbox.log
+    check_words(sandbox, err)
+    check_undisturbed(sandbox)
+
+
+@pytest.mark.parametrize("closed", ["stdout", "both"])
+def test_a_closed_pipe_silences_the_run_and_no_more(sandbox: Sandbox, closed: str) -> None:
+    read, write = os.pipe()
+    both = {"stdout": write, "stderr": write if closed == "both" else subprocess.PIPE}
+    with sandbox.running(faults=[SLOW], popen=both) as command:
+        os.close(write)
+        os.read(read, 1)
+        os.close(read)
+        _, err = command.communicate(timeout=240)
+    assert command.returncode == 0, sandbox.log
+    assert closed == "both" or err == ""
+    check_undisturbed(sandbox, rerun=False)
+
+
+@pytest.mark.slow
+def test_the_terminal_is_restored_by_the_second_ctrl_c(sandbox: Sandbox) -> None:
+    said = b""
+    leader, follower = pty.openpty()
+
+    def read() -> None:
+        nonlocal said
+        while True:
+            try:
+                said += os.read(leader, 4096)
+            except OSError:
+                return
+
+    threading.Thread(target=read, daemon=True).start()
+    terminal = {"stdout": follower, "stderr": follower}
+    with sandbox.running(faults=[SLOW], popen=terminal, TERM="xterm") as command:
+        os.close(follower)
+        wait_for(lambda: some_are_done(sandbox))
+        command.send_signal(signal.SIGINT)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(timeout=60) == 130
+    wait_for(lambda: b"Continue with: raysweep run" in said)
+    assert said.rindex(b"\x1b[?25h") > said.rindex(b"\x1b[?25l")  # the cursor is shown again
+    check_nothing_left(sandbox)
+    check_undisturbed(sandbox)
