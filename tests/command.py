@@ -22,10 +22,11 @@ seq2seq: {windows: 6, batch_size: 3}
 
 
 def environment(folder: Path, **extra: str) -> dict[str, str]:
-    """The environment of a user's shell, with a temporary folder of its own."""
+    """The environment of a user's shell, the command on its path, with a temporary folder of its own."""
     temporary = Path("/tmp") / f"rs{os.getpid()}-{abs(hash(folder)) % 10_000}"
     temporary.mkdir(exist_ok=True)
-    values = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+    values = {key: os.environ[key] for key in ("HOME", "LANG") if key in os.environ}
+    values["PATH"] = f"{RAYSWEEP.parent}:{os.environ['PATH']}"
     return values | {"TMPDIR": str(temporary), "COLUMNS": "100", **extra}
 
 

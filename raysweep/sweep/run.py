@@ -5,6 +5,7 @@ Ray is imported only where something is missing.
 
 import os
 import shlex
+import shutil
 import sys
 import threading
 from contextlib import AbstractContextManager, suppress
@@ -198,7 +199,7 @@ class Run:
         done, total = self.board.done, len(self.board.planned)
         return (
             f"Interrupted: {done} of {total} trials are done and safe in {self.ledger.paths.folder}.\n"
-            f"Continue with: raysweep {shlex.join(sys.argv[1:])}"
+            f"Continue with: {_command()} {shlex.join(sys.argv[1:])}"
         )
 
     def _what_failed(self) -> str:
@@ -206,10 +207,17 @@ class Run:
         count = len(self.board.to_do)
         return (
             f"{count} {'trial' if count == 1 else 'trials'} failed. Read why with: "
-            f"raysweep show {self.ledger.paths.folder} {first}\n"
+            f"{_command()} show {self.ledger.paths.folder} {first}\n"
             f"Log of Ray and TensorFlow: {self.ledger.paths.log}\n"
-            f"Try again with: raysweep {shlex.join(sys.argv[1:])}"
+            f"Try again with: {_command()} {shlex.join(sys.argv[1:])}"
         )
+
+
+def _command() -> str:
+    """How to call this command again: by its name where the shell finds it, else by its path."""
+    path = Path(sys.argv[0])
+    found = shutil.which(path.name)
+    return path.name if found and Path(found).samefile(path) else shlex.quote(str(path))
 
 
 def _say(message: str) -> None:
