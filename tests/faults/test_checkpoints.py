@@ -31,7 +31,7 @@ def resumed_at(sandbox: Sandbox) -> dict[str, list[int]]:
     """The epochs at which each trial was taken up, from what the injected faults wrote down."""
     found: dict[str, list[int]] = {}
     for path in sorted((sandbox.folder / "struck").glob("begun-*")):
-        trial, epoch = path.read_text().split()
+        trial, epoch, _ = path.read_text().split()
         found.setdefault(trial.split("-")[0], []).append(int(epoch))
     return {arch: sorted(epochs) for arch, epochs in found.items()}
 

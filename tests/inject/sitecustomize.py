@@ -4,7 +4,8 @@
 before a slice of training, garble when a trial is encoded), `trial` (the beginning of the ids that it
 strikes; "" for all), `epoch` (before which it does not), `times` (how often; -1 for ever), `state` (a folder
 that counts the times across processes), `seconds` (for slow), `message` (for raise). The training itself
-stays the real one; where a trial is begun or taken up, `state` gets a note of the epoch.
+stays the real one; where a trial is begun or taken up, `state` gets a note of the epoch and the
+file of the code.
 ``RAYSWEEP_CONSTANTS`` is a JSON object: values for constants, by dotted name.
 """
 
@@ -52,7 +53,7 @@ def wrap(module):
         start(self, settings, *arguments, **options)
         for fault in FAULTS[:1]:
             note = Path(fault["state"]) / f"begun-{time.time_ns()}"
-            note.write_text(f"{self.struck_trial} {self.epoch}")
+            note.write_text(f"{self.struck_trial} {self.epoch} {module.__file__}")
 
     def struck(self, seconds):
         poisoned = False

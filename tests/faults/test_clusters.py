@@ -1,0 +1,127 @@
+"""Clusters: the private one is closed to others, those of other machines are joined with care."""
+
+import stat
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from tests.command import RAYSWEEP
+from tests.faults.hosts import TwoHosts, own_cluster
+from tests.faults.sandbox import SMALL, Sandbox, wait_for
+from tests.faults.test_kills import SLOW
+from tests.faults.undisturbed import check_nothing_left, check_undisturbed
+
+pytestmark = [pytest.mark.fault, pytest.mark.ray]
+
+
+def test_the_private_cluster_is_closed_to_others(sandbox: Sandbox) -> None:
+    """Loopback only, a token that nobody else can read, and no class of the environment's choosing."""
+    home = sandbox.folder / "home"
+    home.mkdir()
+    sandbox.env |= {"HOME": str(home), "RAY_TUNE_CALLBACKS": "nobody.Knows"}
+    with sandbox.running(faults=[SLOW]) as command:
+        wait_for(lambda: sandbox.ledger.committed())
+        sockets = [c for process in sandbox.processes() for c in process.net_connections("inet")]
+        listening = {c.laddr.ip for c in sockets if c.status == psutil.CONN_LISTEN}
+        (scratch,) = sandbox.temporary.glob("raysweep-*")
+        token = scratch / "token"
+        assert stat.S_IMODE(token.stat().st_mode) == 0o600
+        assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+        out, err = command.communicate(timeout=240)
+    assert command.returncode == 0, out + err + sandbox.log
+    assert listening
+    assert listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert not (home / ".ray").exists()
+    check_nothing_left(sandbox)
+
+
+def test_a_cluster_without_a_token_is_not_joined_unless_told(sandbox: Sandbox) -> None:
+    done = sandbox.run("--address", "10.9.8.7:6379")
+    assert done.returncode == 3
+    assert done.stderr.startswith("--address 10.9.8.7:6379: whoever reaches a cluster without a token")
+    assert "--trust-cluster" in done.stderr
+    assert not sandbox.results.exists()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_nobody_answers_for(sandbox: Sandbox) -> None:
+    done = sandbox.run("--address", "127.0.0.1:9")
+    assert done.returncode == 3, done.stderr
+    assert "Ray could not use the cluster at 127.0.0.1:9" in done.stderr
+    assert "Traceback" not in done.stderr
+    check_undisturbed(sandbox)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_exists_gets_the_code_and_gives_the_results(sandbox: Sandbox) -> None:
+    with own_cluster(sandbox) as address:
+        too_much = SMALL + "resources: {cpu: 3}\n"
+        sandbox.set_grid(too_much)
+        refused = sandbox.run("--address", address)
+        assert refused.returncode == 3, refused.stderr
+        assert "no node can run a trial of 3 cores" in refused.stderr
+        sandbox.set_grid(SMALL)
+        done = sandbox.run("--address", address)
+        assert done.returncode == 0, done.stdout + done.stderr + sandbox.log
+        code = {path.read_text().split()[2] for path in (sandbox.folder / "struck").glob("begun-*")}
+        assert code
+        assert all(file.startswith(str(sandbox.temporary)) for file in code)
+        assert sandbox.processes("raylet")  # it is not ours to end
+    for process in sandbox.processes():
+        process.kill()
+    subprocess.run(["rm", "-rf", sandbox.temporary / "head"], check=True)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
+        del sandbox.env[name]
+    check_undisturbed(sandbox, rerun=False)
+
+
+def run_on(hosts: TwoHosts, sandbox: Sandbox, *options: str) -> "subprocess.Popen[str]":
+    command = ["ip", "netns", "exec", hosts.head, RAYSWEEP, "run", sandbox.grid, "--address", hosts.ADDRESS]
+    return subprocess.Popen(
+        [*command, *options],
+        cwd=sandbox.folder,
+        env=sandbox.env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def both_train(sandbox: Sandbox) -> bool:
+    hosts = {worker.environ().get("RAY_NODE_ID", "") for worker in sandbox.processes("ray::")}
+    return len(hosts) >= 2 and bool(sandbox.ledger.committed())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "what", ["nothing", "killed", "cut for 5 s", "cut for 30 s", "cut for 120 s", "20 % loss"]
+)
+def test_two_hosts(sandbox: Sandbox, what: str) -> None:
+    with TwoHosts(sandbox) as hosts:
+        if what == "20 % loss":
+            hosts.lose(20)
+        command = run_on(hosts, sandbox, "--retries", "5")
+        try:
+            wait_for(lambda: len(sandbox.ledger.committed()) >= 2)
+            if what == "killed":
+                inside = subprocess.run(
+                    ["ip", "netns", "pids", hosts.second], capture_output=True, text=True, check=True
+                )
+                for pid in inside.stdout.split():
+                    psutil.Process(int(pid)).kill()
+            if what.startswith("cut"):
+                hosts.link("down")
+                time.sleep(int(what.split()[2]))
+                hosts.link("up")
+            out, err = command.communicate(timeout=400)
+        finally:
+            command.kill()
+        assert command.returncode == 0, out + err + sandbox.log
+    subprocess.run(f"rm -rf {sandbox.temporary}/*", shell=True, check=True)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
+        del sandbox.env[name]
+    check_undisturbed(sandbox)
