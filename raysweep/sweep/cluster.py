@@ -8,6 +8,7 @@ import ipaddress
 import math
 import os
 import secrets
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 OBJECT_STORE_BYTES: Final = 256 * 2**20
 """Shared memory of the private cluster: results are some 50 KB, checkpoints some 15 MB."""
+
+KNOCK_S: Final = 15.0
+"""Seconds that a cluster has to answer at all."""
 
 DAEMONS: Final = ("raylet", "gcs_server")
 """Ray's processes without which a private cluster is lost."""
@@ -120,7 +124,7 @@ def local_cluster(resources: Resources, cpus: int, scratch: Path) -> Iterator[Cl
             num_cpus=cpus,
             num_gpus=None if resources.gpu else 0,
             object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=str(scratch),
+            _temp_dir=str(scratch / "r"),  # Ray lets everybody write there; `scratch` itself stays closed
         )
         yield _connected(resources, scratch, cap=cpus, private=True)
     finally:
@@ -138,11 +142,24 @@ def existing_cluster(
     """
     try:
         _set_environment()
+        _knock(address)
         package = str(Path(__file__).parents[1])
         _init(address=address, runtime_env={"py_modules": [package], "env_vars": {**SETTINGS, **TRAINING}})
         yield _connected(resources, scratch, cap=cpus, private=False)
     finally:
         _shutdown()
+
+
+def _knock(address: str) -> None:
+    """Find out whether anybody answers; Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
+        except OSError as error:
+            raise ClusterError(
+                f"--address {address}: nobody answers ({error.strerror or error}); is the cluster up?"
+            ) from error
 
 
 def _set_environment(**more: str) -> None:

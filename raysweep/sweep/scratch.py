@@ -65,6 +65,6 @@ def abandon(scratch: Path | None) -> None:
 
 
 def _short_temporary_folder() -> str:
-    """Name a folder for Ray's sockets: their paths may not be longer than 107 bytes."""
+    """Name a folder for Ray's sockets, whose paths, 84 bytes below it, may not be longer than 107."""
     folder = tempfile.gettempdir()
-    return folder if len(os.fsencode(folder)) <= 24 else "/tmp"
+    return folder if len(os.fsencode(folder)) <= 20 else "/tmp"

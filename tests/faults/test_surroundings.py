@@ -158,12 +158,14 @@ def test_a_worker_that_eats_memory(sandbox: Sandbox) -> None:
         pytest.skip("there is too little memory free for an experiment with it")
     done = sandbox.run(
         "--retries",
-        1,
+        3,
         faults=[{"what": "eat", "trial": "echo-len3"}, {"what": "slow", "seconds": 3, "times": -1}],
         RAY_memory_usage_threshold=f"{threshold:.3f}",
         RAY_memory_monitor_refresh_ms="100",
     )
     assert done.returncode == 0, done.stdout + done.stderr + sandbox.log
-    words = "echo len 3 mem 4: memory (Ray's memory monitor ended its process); will be tried again"
-    assert [line for line in done.stdout.splitlines() if line.startswith("failed:")] == [f"failed: {words}"]
+    words = "memory (Ray's memory monitor ended its process); will be tried again"
+    failed = [line for line in done.stdout.splitlines() if line.startswith("failed:")]
+    assert f"failed: echo len 3 mem 4: {words}" in failed
+    assert all(line.endswith(words) for line in failed)  # Ray may end a neighbour first
     check_undisturbed(sandbox, rerun=False)
