@@ -13,7 +13,7 @@ import pytest
 from tests.faults.sandbox import Sandbox
 
 RAY = Path(sys.executable).parent / "ray"
-COMMON = ("--include-dashboard=false", "--disable-usage-stats")
+HEAD = ("--head", "--include-dashboard=false")
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def own_cluster(sandbox: Sandbox) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     use_token(sandbox)
-    node = ("--head", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2")
+    node = (*HEAD, "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2")
     start_node(sandbox, "", *node, f"--temp-dir={sandbox.temporary}/head")
     yield f"127.0.0.1:{port}"
 
@@ -40,7 +40,7 @@ def start_node(sandbox: Sandbox, namespace: str, *options: str) -> None:
     """Start a node of a cluster; its processes end with the sandbox."""
     place = ["ip", "netns", "exec", namespace] if namespace else []
     done = subprocess.run(
-        [*place, RAY, "start", *options, *COMMON],
+        [*place, RAY, "start", *options, "--disable-usage-stats"],
         env=sandbox.environment([{"what": "slow", "seconds": 1, "times": -1}]),
         capture_output=True,
         text=True,
@@ -84,10 +84,8 @@ class TwoHosts:
             subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
 
     def start_head(self, *options: str) -> None:
-        folder = f"--temp-dir={self._sandbox.temporary}/a"
-        start_node(
-            self._sandbox, self.head, "--head", "--node-ip-address=10.77.0.1", "--port=6379", folder, *options
-        )
+        place = ("--node-ip-address=10.77.0.1", "--port=6379", f"--temp-dir={self._sandbox.temporary}/a")
+        start_node(self._sandbox, self.head, *HEAD, *place, *options)
 
     def start_second(self, *options: str) -> None:
         address = (f"--address={self.ADDRESS}", "--node-ip-address=10.77.0.2")

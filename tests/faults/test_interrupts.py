@@ -118,12 +118,12 @@ def test_the_terminal_is_restored_by_the_second_ctrl_c(sandbox: Sandbox) -> None
     threading.Thread(target=read, daemon=True).start()
     terminal = {"stdout": follower, "stderr": follower}
     with sandbox.running(faults=[SLOW], popen=terminal, TERM="xterm") as command:
-        os.close(follower)
         wait_for(lambda: some_are_done(sandbox))
         command.send_signal(signal.SIGINT)
         command.send_signal(signal.SIGINT)
         assert command.wait(timeout=60) == 130
     wait_for(lambda: b"Continue with: raysweep run" in said)
+    os.close(follower)  # not before: what is not read yet would be lost
     assert said.rindex(b"\x1b[?25h") > said.rindex(b"\x1b[?25l")  # the cursor is shown again
     check_nothing_left(sandbox)
     check_undisturbed(sandbox)
