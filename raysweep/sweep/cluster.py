@@ -23,6 +23,9 @@ from raysweep.grid import Resources
 SETTINGS: Final[Mapping[str, str]] = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # What workers print goes through this process to the run's log: plain, and whole.
+    "RAY_COLOR_PREFIX": "0",
+    "RAY_DEDUP_LOGS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # The run has handlers of its own, for more signals than this one.
@@ -172,7 +175,7 @@ def _init(**arguments: Any) -> None:
     import ray
 
     try:
-        ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False, **arguments)
+        ray.init(include_dashboard=False, log_to_driver=True, configure_logging=False, **arguments)
     except Exception as error:  # Ray raises anything here: one boundary translates it
         address = arguments["address"]
         where = "a cluster on this machine" if address == "local" else f"the cluster at {address}"
