@@ -6,6 +6,7 @@ Ray is imported only where something is missing.
 import os
 import shlex
 import shutil
+import signal
 import sys
 import threading
 from contextlib import AbstractContextManager, suppress
@@ -127,7 +128,10 @@ class Run:
             self.interrupts.training = True
             with output_to(self.ledger.paths.log) as streams, scratch_folder() as self._scratch:
                 self._terminal = streams.err
-                self._on_cluster(Screen(file=streams.out), self._scratch)
+                try:
+                    self._on_cluster(Screen(file=streams.out), self._scratch)
+                except SystemExit:  # Ray's answer to SIGTERM, in the moment before ours is back in place
+                    self.interrupts.signum = signal.SIGTERM
             self._terminal = sys.stderr
             self.interrupts.training = False
             if self.interrupts.pending:

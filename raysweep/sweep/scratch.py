@@ -30,11 +30,12 @@ def scratch_folder() -> Iterator[Path]:
         _remove_if_dead(left_over)
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if folder.exists():  # else another run took it for a dead one's, before it was locked
-            break
-        os.close(descriptor)
+        with suppress(FileNotFoundError):  # another run took it for a dead one's, before it was locked
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
+                break
+            os.close(descriptor)
     try:
         yield folder
     finally:

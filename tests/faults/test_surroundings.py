@@ -3,6 +3,7 @@
 import os
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from raysweep.grid import read_grid
-from tests.command import RAYSWEEP, tables
+from tests.command import RAYSWEEP, raysweep, tables
 from tests.faults.sandbox import SMALL, Sandbox, wait_for
 from tests.faults.test_kills import SLOW, rows
 from tests.faults.undisturbed import check_undisturbed, undisturbed
@@ -146,6 +147,50 @@ def test_a_small_shared_memory(sandbox: Sandbox) -> None:
     assert done.returncode in (0, 3), done.stdout + done.stderr
     assert done.returncode == 0 or "/dev/shm" in done.stderr
     assert "Traceback" not in done.stderr
+    check_undisturbed(sandbox)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [-86_400, 3_600])
+def test_a_clock_that_is_set_while_the_run_goes_on(sandbox: Sandbox, seconds: int) -> None:
+    done = sandbox.run("--trial-timeout", 60, faults=[SLOW], RAYSWEEP_CLOCK=str(seconds))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "failed" not in done.stdout
+    check_undisturbed(sandbox, rerun=False)
+
+
+@pytest.mark.slow
+def test_a_host_name_that_would_steer_the_terminal(sandbox: Sandbox) -> None:
+    rename = "import os, socket, sys; socket.sethostname('e\x1b[31mvil'); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [
+        "unshare",
+        "--uts",
+        sys.executable,
+        "-c",
+        rename,
+        RAYSWEEP,
+        "run",
+        sandbox.grid,
+        "--retries",
+        "0",
+    ]
+    fault = {"what": "raise", "trial": "echo-len3", "message": "bad luck"}
+    done = subprocess.run(
+        command,
+        cwd=sandbox.folder,
+        env=sandbox.environment([fault]),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    if "unshare" in done.stderr:
+        pytest.skip(f"no namespace can be made here: {done.stderr.strip()}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    for trial in ("echo-len2", "echo-len3"):
+        shown = raysweep("show", sandbox.results, trial, cwd=sandbox.folder).stdout
+        assert "vil" in shown
+        assert "\x1b" not in shown + done.stdout + done.stderr
     check_undisturbed(sandbox)
 
 

@@ -1,0 +1,154 @@
+"""Hundreds of kills at random moments over a small grid, and what they cost.
+
+Run it with ``python -m benchmarks.kills --kills 300``; the seed is printed, and ``--seed`` replays its choices.
+Workers, the command and its raylet are killed while a sweep runs; a command that died is started again. A
+sweep that is done is compared with an undisturbed one, and another begins, until the kills are spent.
+"""
+
+import argparse
+import random
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.command import tables
+from tests.faults.sandbox import Sandbox, kill, wait_for
+
+GRID = """
+name: campaign
+grid: {arch: [echo, seq2seq], len: [2, 3, 4], mem: 50, seed: 0..3}
+defaults: {eval_sequences: 3}
+echo: {epochs: 500}
+seq2seq: {epochs: 1000}
+"""
+"""Two dozen trials of a second or two."""
+
+VICTIMS = {"worker": 0.7, "command": 0.2, "raylet": 0.1}
+"""How often each is the one."""
+
+MOMENTS_S = (0.0, 6.0)
+"""From one kill, or from the first worker of a command, to the next."""
+
+
+@dataclass
+class Outcome:
+    """What is counted; the goal of the first three is 0."""
+
+    lost: int = 0
+    twice: int = 0
+    differing: int = 0
+    sweeps: int = 0
+    seconds: float = 0.0
+    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VICTIMS, 0))
+
+
+class Campaign:
+    """One sandbox, the results that nothing disturbed, and the kills."""
+
+    def __init__(self, sandbox: Sandbox, chance: random.Random) -> None:
+        self.sandbox, self.chance, self.outcome = sandbox, chance, Outcome()
+        began = time.monotonic()
+        with sandbox.running() as command:
+            wait_for(sandbox.ledger.committed, 300)
+            self.start_s = time.monotonic() - began
+            command.communicate()
+        self.undisturbed_s = time.monotonic() - began
+        self.expected = tables(sandbox.results)
+        assert len(self.expected) == 48
+        shutil.rmtree(sandbox.results)
+
+    def sweep(self, kills: int) -> None:
+        """Disturb one sweep at most so often, until it is done, and compare it."""
+        self.known: dict[str, bytes] = {}
+        self.left = kills
+        began = time.monotonic()
+        while self._command() != 0:
+            self._nothing_twice()
+        self.outcome.seconds += time.monotonic() - began
+        self._nothing_twice()
+        found = tables(self.sandbox.results)
+        self.outcome.lost += len(self.expected.keys() - found.keys())
+        self.outcome.differing += sum(
+            found[n] != self.expected[n] for n in found.keys() & self.expected.keys()
+        )
+        self.outcome.sweeps += 1
+        assert self.sandbox.ledger.verify().damage == ()
+        shutil.rmtree(self.sandbox.results)
+
+    def _command(self) -> int:
+        """Run the command once, with kills; its exit code."""
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with self.sandbox.running("--retries", 1000, popen=quiet) as command:
+            while self.left and self._wait(command):
+                victim = self.chance.choices(list(VICTIMS), list(VICTIMS.values()))[0]
+                processes = {
+                    "worker": [w for w in self.sandbox.workers() if "IDLE" not in w.name()],
+                    "command": [p for p in self.sandbox.processes() if p.pid == command.pid],
+                    "raylet": self.sandbox.processes("raylet"),
+                }[victim]
+                if not processes or command.poll() is not None:
+                    continue
+                kill(self.chance.choice(processes))
+                self.left -= 1
+                self.outcome.kills[victim] += 1
+                if victim != "worker":
+                    break
+            exit_code = command.wait(timeout=600)
+        wait_for(lambda: not self.sandbox.processes(), 60)
+        return exit_code
+
+    def _wait(self, command: "subprocess.Popen[str]") -> bool:
+        """Wait for a random moment; whether there is something left to kill."""
+        wait_for(lambda: self.sandbox.workers() or command.poll() is not None)
+        time.sleep(self.chance.uniform(*MOMENTS_S))
+        return command.poll() is None
+
+    def _nothing_twice(self) -> None:
+        folder = self.sandbox.results / "trials"
+        rows = {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+        self.outcome.twice += sum(rows.get(name) != row for name, row in self.known.items())
+        self.known = rows
+
+
+def main() -> None:
+    """Disturb sweeps until the kills are spent, and print the account."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no sweep after so long")
+    asked = parser.parse_args()
+    print(f"seed {asked.seed}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        sandbox = Sandbox(Path(folder), GRID)
+        try:
+            campaign = Campaign(sandbox, random.Random(asked.seed))
+            end = time.monotonic() + 60 * asked.minutes
+            while (left := asked.kills - sum(campaign.outcome.kills.values())) and time.monotonic() < end:
+                campaign.sweep(min(left, 25))
+                account(campaign)
+        finally:
+            sandbox.close()
+    outcome = campaign.outcome
+    sys.exit(1 if outcome.lost or outcome.twice or outcome.differing else 0)
+
+
+def account(campaign: Campaign) -> None:
+    """Print what has come of the campaign so far."""
+    outcome, kills = campaign.outcome, sum(campaign.outcome.kills.values())
+    extra = outcome.seconds - outcome.sweeps * campaign.undisturbed_s
+    print(
+        f"{kills} kills {outcome.kills} in {outcome.sweeps} sweeps: {outcome.lost} trials lost, "
+        f"{outcome.twice} done twice, {outcome.differing} tables differing; undisturbed "
+        f"{campaign.undisturbed_s:.0f} s (first result after {campaign.start_s:.0f} s), "
+        f"{extra / max(kills, 1):.1f} s for each kill",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
