@@ -1,6 +1,6 @@
 """Hundreds of kills at random moments over a small grid, and what they cost.
 
-Run it with ``python -m benchmarks.kills --kills 300``; the seed is printed, and ``--seed`` replays its choices.
+``python -m benchmarks.kills --kills 300``: the seed is printed, and ``--seed`` replays its choices.
 Workers, the command and its raylet are killed while a sweep runs; a command that died is started again. A
 sweep that is done is compared with an undisturbed one, and another begins, until the kills are spent.
 """
@@ -51,6 +51,7 @@ class Campaign:
     """One sandbox, the results that nothing disturbed, and the kills."""
 
     def __init__(self, sandbox: Sandbox, chance: random.Random) -> None:
+        """Measure what an undisturbed sweep takes, and keep what it gives."""
         self.sandbox, self.chance, self.outcome = sandbox, chance, Outcome()
         began = time.monotonic()
         with sandbox.running() as command:
@@ -59,7 +60,6 @@ class Campaign:
             command.communicate()
         self.undisturbed_s = time.monotonic() - began
         self.expected = tables(sandbox.results)
-        assert len(self.expected) == 48
         shutil.rmtree(sandbox.results)
 
     def sweep(self, kills: int) -> None:
@@ -76,8 +76,8 @@ class Campaign:
         self.outcome.differing += sum(
             found[n] != self.expected[n] for n in found.keys() & self.expected.keys()
         )
+        self.outcome.differing += len(self.sandbox.ledger.verify().damage)
         self.outcome.sweeps += 1
-        assert self.sandbox.ledger.verify().damage == ()
         shutil.rmtree(self.sandbox.results)
 
     def _command(self) -> int:

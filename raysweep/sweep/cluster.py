@@ -73,6 +73,8 @@ class Cluster:
     """Ray's own processes, of a private cluster; empty for one that exists."""
     address: str
     """`host:port` of the cluster's control store."""
+    raylet: str
+    """`host:port` of Ray's daemon on this machine."""
 
 
 def check_machine(resources: Resources, cpus: int) -> None:
@@ -185,7 +187,8 @@ def _init(**arguments: Any) -> None:
 def _connected(resources: Resources, scratch: Path, *, cap: int | None, private: bool) -> Cluster:
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's
+    alive = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]  # Ray's
+    nodes = [node["Resources"] for node in alive.values()]
     slots = sum(_fit(resources, node) for node in nodes)
     if slots == 0:
         cores, gpus = (max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU"))
@@ -198,7 +201,10 @@ def _connected(resources: Resources, scratch: Path, *, cap: int | None, private:
         slots = min(slots, max(math.floor(cap / resources.cpu), 1))
     own = psutil.Process().children() if private else []
     pids = tuple(child.pid for child in own if child.name() in DAEMONS)
-    return Cluster(slots, scratch, pids, ray.get_runtime_context().gcs_address)
+    context = ray.get_runtime_context()
+    here = alive[context.get_node_id()]
+    raylet = f"{here['NodeManagerAddress']}:{here['NodeManagerPort']}"
+    return Cluster(slots, scratch, pids, context.gcs_address, raylet)
 
 
 def _fit(resources: Resources, node: Mapping[str, float]) -> int:

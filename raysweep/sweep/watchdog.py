@@ -29,6 +29,7 @@ class Watchdog:
         """Take the cluster to look after, and what to call with the reason; it does not return."""
         self._lost = lost
         self._address = cluster.address
+        self._raylet = cluster.raylet
         self._processes: list[psutil.Process] = []
         with suppress(psutil.NoSuchProcess):
             self._processes = [psutil.Process(pid) for pid in cluster.pids]
@@ -50,17 +51,22 @@ class Watchdog:
             if dead := next((p for p in self._processes if not _alive(p)), None):
                 self._lost(f"Ray's process {dead.pid} died")
             if not self._processes:
-                silent = 0.0 if self._answers() else silent + LOOK_S
+                # A driver whose own raylet dies is ended by Ray within seconds.
+                if isinstance(_knock(self._raylet), ConnectionRefusedError):
+                    self._lost(f"Ray's process on this machine, {self._raylet}, died")
+                silent = 0.0 if _knock(self._address) is None else silent + LOOK_S
                 if silent >= SILENCE_S:
                     self._lost(f"{self._address} did not answer for {SILENCE_S:g} s")
 
-    def _answers(self) -> bool:
-        host, _, port = self._address.rpartition(":")
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_S):
-                return True
-        except OSError:
-            return False
+
+def _knock(address: str) -> OSError | None:
+    """Say what keeps one from connecting to an address, if anything."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_S).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def _alive(process: psutil.Process) -> bool:

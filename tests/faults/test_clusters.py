@@ -3,6 +3,7 @@
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -78,7 +79,17 @@ def test_a_cluster_that_exists_gets_the_code_and_gives_the_results(sandbox: Sand
 
 
 def run_on(hosts: TwoHosts, sandbox: Sandbox, *options: str) -> "subprocess.Popen[str]":
-    command = ["ip", "netns", "exec", hosts.head, RAYSWEEP, "run", sandbox.grid, "--address", hosts.ADDRESS]
+    command: list[str | Path] = [
+        "ip",
+        "netns",
+        "exec",
+        hosts.head,
+        RAYSWEEP,
+        "run",
+        sandbox.grid,
+        "--address",
+        hosts.ADDRESS,
+    ]
     return subprocess.Popen(
         [*command, *options],
         cwd=sandbox.folder,
@@ -93,6 +104,19 @@ def run_on(hosts: TwoHosts, sandbox: Sandbox, *options: str) -> "subprocess.Pope
 def both_train(sandbox: Sandbox) -> bool:
     hosts = {worker.environ().get("RAY_NODE_ID", "") for worker in sandbox.processes("ray::")}
     return len(hosts) >= 2 and bool(sandbox.ledger.committed())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("daemon", ["raylet", "gcs_server"])
+def test_a_cluster_of_others_that_is_lost(sandbox: Sandbox, daemon: str) -> None:
+    with own_cluster(sandbox) as address, sandbox.running("--address", address) as command:
+        wait_for(lambda: sandbox.ledger.committed())
+        for process in sandbox.processes(daemon):
+            process.kill()
+        out, err = command.communicate(timeout=60)
+    assert command.returncode == 3, out + err
+    assert "The cluster was lost: " in err
+    assert "Continue with: raysweep run" in err
 
 
 @pytest.mark.slow

@@ -162,7 +162,7 @@ def test_a_clock_that_is_set_while_the_run_goes_on(sandbox: Sandbox, seconds: in
 @pytest.mark.slow
 def test_a_host_name_that_would_steer_the_terminal(sandbox: Sandbox) -> None:
     rename = "import os, socket, sys; socket.sethostname('e\x1b[31mvil'); os.execv(sys.argv[1], sys.argv[1:])"
-    command = [
+    command: list[str | Path] = [
         "unshare",
         "--uts",
         sys.executable,
