@@ -96,6 +96,10 @@ class TrialSettings(BaseModel):
             raise PydanticCustomError("at_odds", "{message}", {"field": field, "message": message})
         return self
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy with some settings changed, validated anew: a copy must not keep the other trial's id."""
+        return type(self).model_validate({**self.model_dump(), **(update or {})})
+
     @property
     def n_out(self) -> int:
         """Timesteps out; the same as `len`."""

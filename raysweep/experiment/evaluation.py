@@ -3,7 +3,7 @@
 import numpy as np
 
 from raysweep.experiment.adam import Variables
-from raysweep.experiment.sequences import windows_of
+from raysweep.experiment.sequences import evaluation_sequence, windows_of
 from raysweep.experiment.steps import Steps
 from raysweep.outcome import Predictions
 from raysweep.settings import TrialSettings
@@ -16,7 +16,8 @@ def evaluate(steps: Steps, variables: Variables, settings: TrialSettings) -> Pre
     the next sequence, as in training; the symbol predicted at a position is the softmax's largest.
     """
     told = steps.evaluate(variables, settings, settings.eval_sequences)
-    windows = windows_of(told.sequences, settings.n_in).reshape(-1, settings.n_in)
+    drawn = [evaluation_sequence(settings, number) for number in range(settings.eval_sequences)]
+    windows = windows_of(drawn, settings.n_in).reshape(-1, settings.n_in)
     count = np.arange(len(windows), dtype=np.int32)
     return Predictions(
         sequence=count // settings.windows,

@@ -37,8 +37,6 @@ class Epochs(NamedTuple):
 class Evaluated(NamedTuple):
     """What the network says of the evaluation sequences."""
 
-    sequences: Ints
-    """(eval_sequences, windows + n_in - 1)"""
     predicted: Ints
     """(eval_sequences, windows, n_out)"""
     confidence: Floats
@@ -82,15 +80,13 @@ class Steps:
     def evaluate(self, variables: Variables, settings: TrialSettings, sequences: int) -> Evaluated:
         """Let the network predict every window of this many held-out sequences."""
         with lean_execution():
-            drawn, predicted, confidence = self._evaluate(
+            predicted, confidence = self._evaluate(
                 variables.weights,
                 tf.constant(stream(Domain.EVALUATION, settings.seed), tf.uint64),
                 tf.constant(settings.values, tf.int32),
                 tf.constant(sequences, tf.int32),
             )
-        return Evaluated(
-            drawn.numpy()[:: self.shape.batches], self._by_window(predicted), self._by_window(confidence)
-        )
+        return Evaluated(self._by_window(predicted), self._by_window(confidence))
 
     def _by_window(self, batches: Tensor) -> Any:
         """Bring (sequences * batches, n_out * batch) into the order (sequences, windows, n_out)."""
@@ -170,14 +166,12 @@ class Steps:
 
     def _evaluate_sequences(
         self, variables: Sequence[tf.Variable], stream: Tensor, values: Tensor, sequences: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         """Predict batch after batch of sequence after sequence; return a row for each batch."""
         shape = self.shape
         weights = [weight.value() for weight in variables]
 
-        def predict_batch(
-            number: Tensor, states: Any, drawn: Any, symbols: Any, values_: Any
-        ) -> tuple[Any, ...]:
+        def predict_batch(number: Tensor, states: Any, symbols: Any, values_: Any) -> tuple[Any, ...]:
             batch = number % shape.batches
             sequence = draw_integers(
                 stream, tf.cast(number // shape.batches, tf.uint64), shape.sequence_length, values
@@ -189,25 +183,23 @@ class Steps:
             return (
                 number + 1,
                 done.states,
-                drawn.write(number, sequence),
                 symbols.write(number, tf.argmax(softmax, axis=1, output_type=tf.int32)),
                 values_.write(number, tf.reduce_max(softmax, axis=1)),
             )
 
         rows = sequences * shape.batches
         row = [shape.n_out * shape.batch_size]
-        drawn, symbols, confidence = tf.while_loop(
+        symbols, confidence = tf.while_loop(
             lambda number, *_: number < rows,
             predict_batch,
             (
                 tf.constant(0),
                 self._zero_states(),
-                tf.TensorArray(tf.int32, rows, element_shape=[shape.sequence_length]),
                 tf.TensorArray(tf.int32, rows, element_shape=row),
                 tf.TensorArray(tf.float32, rows, element_shape=row),
             ),
         )[2:]
-        return drawn.stack(), symbols.stack(), confidence.stack()
+        return symbols.stack(), confidence.stack()
 
     def _batches(self, sequence: Tensor) -> Tensor:
         """Return the integers of each batch's windows, (batches, batch + n_in - 1): they overlap."""

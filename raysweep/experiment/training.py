@@ -99,10 +99,10 @@ class Training:
             self._accuracies = np.concatenate([self._accuracies, done.accuracy])
             now = time.perf_counter()
             self._train_s += now - began
-            affordable = int((end - now) / (now - began) * epochs)
+            affordable = (end - now) / (now - began) * epochs
             if affordable < 1:
                 return
-            epochs = min(affordable, GROWTH * epochs)
+            epochs = int(min(affordable, GROWTH * epochs))
 
     def checkpoint(self) -> bytes:
         """Save what the rest of the training depends on: a checksum, then NumPy's npz, no pickled objects."""

@@ -47,7 +47,9 @@ def _figure(panel: Panel, seeds: int) -> str:
     if seeds > 1:
         return f"exact-match, mean over {seeds} seeds"
     sequences = panel.any_cell.settings["eval_sequences"]
-    return f"exact-match, one run; ± over {count(sequences, 'sequence')}" if seeds else "exact-match"
+    if not seeds:
+        return "exact-match"
+    return "exact-match, one run" + (f"; ± over {sequences:,} sequences" if sequences > 1 else "")
 
 
 def _basis(panel: Panel, seeds: int) -> str:

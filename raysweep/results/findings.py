@@ -12,6 +12,9 @@ from raysweep.results.wrapped import TOGETHER
 REACHED: Final = 0.99
 """Mean exact-match from which a length counts as learned."""
 
+NO_RESULT: Final = "every trial diverged"
+"""What is said where nothing is waited for, and nothing was learned."""
+
 _FEW: Final = {1: "in one run", 2: "in two runs"}
 """How to say that fewer than three seeds stand behind a statement."""
 
@@ -37,7 +40,8 @@ def finding(panel: Panel) -> str:
         lens_of[_outcome(panel, n_out)].append(n_out)
     behind = {outcome.seeds for outcome in lens_of if outcome.seeds}
     if not behind:
-        return f"{panel.label}: no results yet."
+        waiting = any(outcome.pending for outcome in lens_of)
+        return f"{panel.label}: {'no results yet' if waiting else NO_RESULT}."
     told_once = _FEW.get(min(behind), "") if len(behind) == 1 else None
     where = {outcome: _where(lens, outcome, panel, told_once) for outcome, lens in lens_of.items()}
     return _sentence(panel, where, f" {told_once}" if told_once else "")
@@ -85,7 +89,8 @@ def _sentence(panel: Panel, where: Mapping[_Outcome, str], runs: str) -> str:
     fallen_short = ", ".join(
         words for outcome, words in where.items() if outcome.mem is None and outcome.seeds
     )
-    unknown = ", ".join(words for outcome, words in where.items() if not outcome.seeds)
+    unknown = ", ".join(words for outcome, words in where.items() if not outcome.seeds and outcome.pending)
+    lost = ", ".join(words for outcome, words in where.items() if not outcome.seeds and not outcome.pending)
     budget = f"in {count(panel.any_cell.settings['epochs'], 'epoch')}"
     clauses = []
     if reached:
@@ -96,6 +101,8 @@ def _sentence(panel: Panel, where: Mapping[_Outcome, str], runs: str) -> str:
         clauses.append(f"{panel.label} does not reach exact-match {REACHED}{runs} at {fallen_short} {budget}")
     if unknown:
         clauses.append(f"no results yet at {unknown}")
+    if lost:
+        clauses.append(f"{NO_RESULT} at {lost}")
     return "; ".join(clauses) + "."
 
 

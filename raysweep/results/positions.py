@@ -28,7 +28,9 @@ def choose_mem(panels: Sequence[Panel], mem: int | None) -> int | None:
     if mem is None:
         return max((cell.settings["mem"] for panel in panels for cell in panel.evaluated), default=None)
     if mem not in known:
-        raise UsageError(f"--mem {mem}: no trial has this MEM; use one of {', '.join(map(str, known))}")
+        raise UsageError(
+            f"--mem {mem}: not a MEM of the latest grid; use one of {', '.join(map(str, known))}"
+        )
     return mem
 
 

@@ -70,7 +70,8 @@ def _header(analysis: SweepAnalysis) -> Iterator[Text]:
         listed = ranges(seeds) if len(seeds) > 5 else ", ".join(map(str, seeds))
         parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {listed}")
     if sequences := sorted({cell.settings["eval_sequences"] for cell in analysis.cells}):
-        parts.append(f"{' or '.join(map(str, sequences))} sequences a trial")
+        noun = "sequence" if sequences == [1] else "sequences"
+        parts.append(f"{' or '.join(map(str, sequences))} {noun} a trial")
     yield Text.assemble((clean_text(analysis.name), "bold"), " · ", " · ".join(parts))
     sums = {"diverged": counts.diverged, "failed": counts.failed, "missing": counts.missing}
     if any(sums.values()):
@@ -96,6 +97,7 @@ def _remarks(analysis: SweepAnalysis) -> Iterator[str]:
     if over:
         yield f"± is half a 95 % interval: Student t, over {' or '.join(sorted(over))}, not cut to 0–1."
         yield "No ± stands where the replicates are all alike."
+        yield "Shares are rounded down and ± up: 0.99 is reached where it stands, 1.00 is all."
     if any(cell.diverged for cell in analysis.cells):
         yield "Diverged trials are results, but in no average."
     if not analysis.plan_known:

@@ -1,26 +1,30 @@
 """Numbers and lists as the report's words."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from math import ceil, floor
+from typing import Any, Final
+
+ROUNDING: Final = 1e-6
+"""What binary fractions may be off by, before they are rounded: 0.29 is a little less than 0.29."""
 
 
 def share(value: float) -> str:
-    """A share to two places.
+    """A share to two places, rounded down: 0.99 says that 0.99 is reached, 1.00 that all is right.
 
-    >>> share(0.987), share(1.0)
-    ('0.99', '1.00')
+    >>> share(0.987), share(0.29), share(1.0)
+    ('0.98', '0.29', '1.00')
     """
-    return f"{value:.2f}"
+    return f"{floor(100 * value + ROUNDING) / 100:.2f}"
 
 
 def plus_minus(half_width: float) -> str:
-    """Half an interval's width in four characters.
+    """Half an interval's width in four characters, rounded up: no interval is shown narrower than it is.
 
-    >>> plus_minus(0.0349), plus_minus(0.996), plus_minus(6.353)
-    ('±.03', '±1.0', '±6.4')
+    >>> plus_minus(0.0349), plus_minus(0.0004), plus_minus(0.996), plus_minus(6.353)
+    ('±.04', '±.01', '±1.0', '±6.4')
     """
-    rounded = f"{half_width:.2f}"
-    return f"±{rounded[1:]}" if rounded.startswith("0") else f"±{half_width:.1f}"
+    hundredths = ceil(100 * half_width - ROUNDING)
+    return f"±.{hundredths:02}" if hundredths < 100 else f"±{ceil(10 * half_width - ROUNDING) / 10:.1f}"
 
 
 def count(number: int, noun: str) -> str:

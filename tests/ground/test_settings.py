@@ -142,3 +142,11 @@ def test_nothing_is_coerced_clamped_or_passed_over(change):
 def test_settings_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         TrialSettings(**ECHO).mem = 17  # type: ignore[misc]  # that it cannot be set is the test
+
+
+def test_a_copy_has_an_identity_of_its_own_and_is_validated():
+    first = TrialSettings(**ECHO)
+    assert first.trial_id  # read, and so kept, before it is copied
+    assert first.model_copy(update={"seed": 1}).trial_id == TrialSettings(**{**ECHO, "seed": 1}).trial_id
+    with pytest.raises(ValidationError, match="does not divide"):
+        first.model_copy(update={"batch_size": 3})

@@ -197,8 +197,10 @@ def test_without_a_record_the_report_says_what_it_cannot_know(tmp_path: Path, co
     assert ("MEM 4" in text) == bool(committed)
 
 
-def cell(n_out: int, mem: int, exact_match: float | None, *, seeds: int = 3, epochs: int = 5000) -> Cell:
-    """A cell for findings; without exact-match it has not run."""
+def cell(
+    n_out: int, mem: int, exact_match: float | None, *, seeds: int = 3, epochs: int = 5000, diverged: int = 0
+) -> Cell:
+    """A cell for findings; without exact-match it has not run, or diverged."""
     settings = TrialSettings(arch="seq2seq", len=n_out, mem=mem, seed=0, epochs=epochs).model_dump()
     done = tuple(range(seeds)) if exact_match is not None else ()
     settings.pop("seed")
@@ -206,9 +208,9 @@ def cell(n_out: int, mem: int, exact_match: float | None, *, seeds: int = 3, epo
         settings=settings,
         planned=True,
         seeds=done,
-        diverged=(),
+        diverged=tuple(range(diverged)),
         failed=(),
-        missing=() if done else (0, 1, 2),
+        missing=() if done or diverged else (0, 1, 2),
         unplanned=(),
         windows=1050 * len(done),
         exact_match=exact_match,
@@ -258,6 +260,11 @@ def cell(n_out: int, mem: int, exact_match: float | None, *, seeds: int = 3, epo
             "seq2seq does not reach exact-match 0.99 at any LEN in 5,000 epochs.",
         ),
         ([cell(2, 16, None)], "seq2seq: no results yet."),
+        ([cell(2, 16, None, diverged=3)], "seq2seq: every trial diverged."),
+        (
+            [cell(2, 16, 1.0), cell(3, 16, None, diverged=3)],
+            "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 16; every trial diverged at LEN 3.",
+        ),
     ],
 )
 def test_findings(cells: Sequence[Cell], sentence: str) -> None:
