@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 FAULTS = json.loads(os.environ.get("RAYSWEEP_FAULTS", "[]"))
 STRIKES = ("raise", "exit", "hang", "stop", "slow", "nan", "eat")
@@ -34,7 +35,7 @@ class AfterImport:
         if name != self.target:
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        spec: Any = importlib.util.find_spec(name)
         execute = spec.loader.exec_module
 
         def exec_module(module):
