@@ -19,6 +19,7 @@ import psutil
 
 from raysweep.errors import ClusterError
 from raysweep.grid import Resources
+from raysweep.sweep.scratch import token_path
 
 SETTINGS: Final[Mapping[str, str]] = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -45,8 +46,14 @@ TRAINING: Final[Mapping[str, str]] = {
 }
 """What TensorFlow reads from the environment of a worker."""
 
-LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Makes Ray use 127.0.0.1 instead of the machine's address, as it does on other systems by default."""
+PRIVATE: Final[Mapping[str, str]] = {
+    # Use 127.0.0.1 instead of the machine's address, as Ray does on other systems by default.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # A worker that is starting when the command is killed waits so many seconds for a cluster that is gone.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "30",
+    "RAY_gcs_server_request_timeout_seconds": "30",
+}
+"""What the private cluster's processes read besides."""
 
 OBJECT_STORE_BYTES: Final = 256 * 2**20
 """Shared memory of the private cluster: results are some 50 KB, checkpoints some 15 MB."""
@@ -122,7 +129,7 @@ def local_cluster(resources: Resources, cpus: int, scratch: Path) -> Iterator[Cl
         ClusterError: Ray does not start.
     """
     try:
-        _set_environment(**TRAINING, **LOOPBACK)
+        _set_environment(**TRAINING, **PRIVATE)
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_write_token(scratch)))
         _init(
             address="local",
@@ -223,7 +230,7 @@ def _shutdown() -> None:
 
 def _write_token(folder: Path) -> Path:
     """Write a fresh token that nobody else can read; Ray's own would be readable by all."""
-    path = folder / "token"
+    path = token_path(folder)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(32))

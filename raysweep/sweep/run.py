@@ -28,7 +28,7 @@ from raysweep.results.measured import measured
 from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing_cluster, local_cluster
 from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.quiet import output_to
-from raysweep.sweep.scratch import abandon, scratch_folder
+from raysweep.sweep.scratch import clear, scratch_folder
 from raysweep.sweep.watchdog import Watchdog
 
 
@@ -180,7 +180,8 @@ class Run:
         with suppress(Exception):
             self.writer.end_run(exit_code)
         with suppress(Exception):
-            abandon(self._scratch)
+            if self._scratch is not None:
+                clear(self._scratch)
         os._exit(exit_code)
 
     def _close_display(self) -> None:

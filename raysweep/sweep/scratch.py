@@ -39,7 +39,7 @@ def scratch_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder)
         os.close(descriptor)
 
 
@@ -51,18 +51,28 @@ def _remove_if_dead(folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+            clear(folder)
         finally:
             os.close(descriptor)
 
 
-def abandon(scratch: Path | None) -> None:
-    """End every process that this one started, at once, and remove its folder."""
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
-    if scratch is not None:
-        shutil.rmtree(scratch, ignore_errors=True)
+def token_path(scratch: Path) -> Path:
+    """Name the file of the private cluster's token."""
+    return scratch / "token"
+
+
+def clear(scratch: Path) -> None:
+    """End every process of a private cluster at once, and remove its folder.
+
+    They are told by their environment, where the path of the token is: a worker whose raylet died is no
+    longer this process's descendant.
+    """
+    token = str(token_path(scratch))
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get("RAY_AUTH_TOKEN_PATH") == token:
+                process.kill()
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _short_temporary_folder() -> str:

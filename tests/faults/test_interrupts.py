@@ -35,7 +35,7 @@ def check_words(sandbox: Sandbox, said: str) -> None:
 @pytest.mark.parametrize(
     ("signals", "exit_code"),
     [
-        ([signal.SIGINT], 130),
+        pytest.param([signal.SIGINT], 130, marks=pytest.mark.slow),
         pytest.param([signal.SIGTERM], 143, marks=pytest.mark.slow),
         pytest.param([signal.SIGHUP], 129, marks=pytest.mark.slow),
         pytest.param([signal.SIGINT, signal.SIGINT], 130, marks=pytest.mark.slow),
@@ -76,19 +76,28 @@ def test_a_signal_before_anything_is_trained(sandbox: Sandbox, seconds: float) -
     check_nothing_left(sandbox)
 
 
-@pytest.mark.slow
-def test_a_terminal_that_goes_away_takes_the_whole_group_along(sandbox: Sandbox) -> None:
-    """Closing a terminal sends SIGHUP to every process of its foreground group, Ray's too."""
+@pytest.mark.parametrize(
+    ("signum", "exit_code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_to_the_whole_group(sandbox: Sandbox, signum: int, exit_code: int) -> None:
+    """As a terminal sends it, on Ctrl-C or when it is closed: Ray's processes get it too."""
     with sandbox.running(faults=[SLOW], popen={"start_new_session": True}) as command:
         wait_for(lambda: some_are_done(sandbox))
-        os.killpg(command.pid, signal.SIGHUP)
+        os.killpg(command.pid, signum)
         out, err = command.communicate(timeout=60)
-    assert command.returncode == 129, out + err + sandbox.log
+    assert command.returncode == exit_code, out + err + sandbox.log
     check_words(sandbox, err)
+    assert "failed" not in out
+    assert list((sandbox.results / "failures").iterdir()) == []
     check_undisturbed(sandbox)
 
 
-@pytest.mark.parametrize("closed", ["stdout", "both"])
+@pytest.mark.parametrize("closed", ["stdout", pytest.param("both", marks=pytest.mark.slow)])
 def test_a_closed_pipe_silences_the_run_and_no_more(sandbox: Sandbox, closed: str) -> None:
     read, write = os.pipe()
     both = {"stdout": write, "stderr": write if closed == "both" else subprocess.PIPE}
