@@ -61,6 +61,20 @@ def tally_trials(trials: Sequence[str], predictions: Mapping[str, str]) -> list[
     ]
 
 
+def tally_costs(trials: Sequence[str]) -> list[tuple[TrialSettings, float]]:
+    """Read what each trial has cost: seconds of tracing, training and evaluation; none of diverged trials.
+
+    Args:
+        trials: paths of the committed trials' rows.
+
+    Raises:
+        ResultsError: a file is damaged or gone.
+    """
+    columns = ", ".join(f'"{name}"' for name in SETTING_NAMES)
+    rows = _query(f"SELECT trace_s + train_s + eval_s, {columns} FROM {_FILES} WHERE status = 'done'", trials)
+    return [(TrialSettings(**dict(zip(SETTING_NAMES, row[1:], strict=True))), row[0]) for row in rows]
+
+
 def tally_sequences(predictions: Mapping[str, str]) -> dict[str, list[int]]:
     """Count the exact windows of each evaluation sequence.
 
