@@ -23,8 +23,9 @@ from ray.tune.stopper import NoopStopper
 from raysweep.errors import ResultsError, SurroundingsError
 from raysweep.results.clean_text import clean_text
 from raysweep.results.ledger import Writer
-from raysweep.results.live import Display, FinishedTrial, Scoreboard
+from raysweep.results.live import Display
 from raysweep.results.record import Failure, FailureKind
+from raysweep.results.scoreboard import FinishedTrial, Scoreboard
 
 DEADLINE_FLOOR_S: Final = 900.0
 """No trial is given less time than this, unless the user says so: start-up and a busy machine pass."""

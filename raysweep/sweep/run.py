@@ -23,8 +23,9 @@ from raysweep.machine import local_cpus
 from raysweep.results.clean_text import clean_text
 from raysweep.results.environment import run_environment
 from raysweep.results.ledger import Ledger, Writer
-from raysweep.results.live import Display, LiveDisplay, Muted, PlainDisplay, Scoreboard, Screen
+from raysweep.results.live import Display, LiveDisplay, Muted, PlainDisplay, Screen
 from raysweep.results.measured import measured
+from raysweep.results.scoreboard import Scoreboard
 from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing_cluster, local_cluster
 from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.quiet import output_to

@@ -14,8 +14,9 @@ from raysweep.cost import longest_first
 from raysweep.errors import ClusterError
 from raysweep.grid import Grid
 from raysweep.results.ledger import Writer
-from raysweep.results.live import Display, Scoreboard
+from raysweep.results.live import Display
 from raysweep.results.record import FailureKind
+from raysweep.results.scoreboard import Scoreboard
 from raysweep.settings import TrialSettings
 from raysweep.sweep.cluster import Cluster
 from raysweep.sweep.interrupts import Interrupts
