@@ -74,6 +74,7 @@ class Progress(Callback):
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show that a worker took up a trial."""
         self.board.start(_id(trial))
+        self._ended.pop(_id(trial), None)  # of an attempt in a round that ended before it did
         if (actor := trial.temporary_state.ray_actor) is not None:
             self.actors[_id(trial)] = actor._actor_id.hex()
 
