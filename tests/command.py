@@ -1,6 +1,8 @@
 """Runs the installed command as a user does: a process of its own, real files, real Ray."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,6 +27,7 @@ def environment(folder: Path, **extra: str) -> dict[str, str]:
     """The environment of a user's shell, the command on its path, with a temporary folder of its own."""
     temporary = Path("/tmp") / f"rs{os.getpid()}-{abs(hash(folder)) % 10_000}"
     temporary.mkdir(exist_ok=True)
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     values = {key: os.environ[key] for key in ("HOME", "LANG") if key in os.environ}
     values["PATH"] = f"{RAYSWEEP.parent}:{os.environ['PATH']}"
     return values | {"TMPDIR": str(temporary), "COLUMNS": "100", **extra}
