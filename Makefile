@@ -46,8 +46,8 @@ scale: .venv/ready
 
 # Needs uv; the lock holds versions and hashes for every supported Python, and no address of an index.
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-find-links \
-	    --no-emit-index-url --group dev --output-file requirements.lock --upgrade pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	    --group dev --output-file requirements.lock --upgrade pyproject.toml
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
