@@ -1,21 +1,15 @@
 """One epoch: raysweep, Keras' `fit` per epoch, `train_on_batch`, and the arithmetic floor; one thread each.
 
-    python benchmarks/epoch.py [--rounds N] [--json FILE]
+    python -m benchmarks epoch
 
 All are measured in turns in one process, a few dozen rounds each, and the medians are printed: on a machine
 with other work only the ratios of one run mean something. The floor is defined in docs/performance.md.
 """
 
-import argparse
-import json
 import os
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
@@ -23,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.table import Figures, print_table
 from raysweep.experiment import CompiledSteps, build_model, configure_threads
 from raysweep.experiment.adam import Variables
 from raysweep.experiment.models import layer_weights
@@ -35,6 +30,9 @@ TRIALS = (
     TrialSettings(arch="seq2seq", len=4, mem=300, seed=0),
     TrialSettings(arch="seq2seq", len=8, mem=300, seed=0),
 )
+ROUNDS = 25
+"""Rounds of which the medians are taken."""
+
 PRODUCT = 1024
 """Rows and columns of the large product whose rate is the floor's."""
 
@@ -119,7 +117,7 @@ def contenders(trial: TrialSettings) -> dict[str, Callable[[], float]]:
     return {"raysweep": compiled, "fit": fit, "train_on_batch": train_on_batch}
 
 
-def measure(trial: TrialSettings, rounds: int) -> dict[str, Any]:
+def one_epoch(trial: TrialSettings, rounds: int) -> Figures:
     """Measure one trial's epoch; milliseconds and ratios, medians over the rounds."""
     machine, flops_bytes = Machine(), least_work(trial)
     calls = contenders(trial)
@@ -142,51 +140,24 @@ def measure(trial: TrialSettings, rounds: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Measure, print a table, write the JSON file if asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+def measure() -> Figures:
+    """Measure each trial's epoch; print the table, and return its numbers."""
     configure_threads(1)
-    print(
-        f"{'one epoch, ms':38}{'raysweep':>9}{'fit':>8}{'on_batch':>9}{'floor':>7}{'fit ×':>8}{'floor ×':>9}"
-    )
-    found = []
-    for trial in TRIALS:
-        result = measure(trial, options.rounds)
-        found.append(result)
-        ms = result["ms"]
-        name = f"{trial.arch} {trial.n_in}→{trial.n_out} MEM {trial.mem}, {trial.batch_size}×{trial.windows}"
-        print(
-            f"{name:38}{ms['raysweep']:9.2f}{ms['fit']:8.1f}{ms['train_on_batch']:9.1f}{ms['floor']:7.2f}"
-            f"{result['times_faster_than_fit']:8.1f}{result['times_the_floor']:9.2f}",
-            flush=True,
-        )
-    if options.json:
-        setting = {
-            "machine": {"cpu": cpu_model(), "cores": os.cpu_count(), "load": os.getloadavg()},
-            "versions": {
-                "python": platform.python_version(),
-                "tensorflow": tf.__version__,
-                "keras": keras.__version__,
-                "numpy": np.__version__,
-            },
-            "threads": {
-                "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
-                "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
-            },
-            "rounds": options.rounds,
-        }
-        options.json.write_text(json.dumps({**setting, "epochs": found}, indent=2) + "\n")
-
-
-def cpu_model() -> str:
-    """Name the processor."""
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
-    return names[0].split(":", 1)[1].strip() if names else platform.processor() or sys.platform
+    found = [one_epoch(trial, ROUNDS) for trial in TRIALS]
+    rows = [
+        [
+            f"{trial.arch} {trial.n_in}→{trial.n_out} MEM {trial.mem}, {trial.batch_size}×{trial.windows}",
+            *(f"{ms:.2f}" for ms in result["ms"].values()),
+            f"{result['times_faster_than_fit']:.1f}",
+            f"{result['times_the_floor']:.2f}",
+        ]
+        for trial, result in zip(TRIALS, found, strict=True)
+    ]
+    header = ["", "raysweep", "fit", "train_on_batch", "floor", "fit / raysweep", "raysweep / floor"]
+    print_table("one epoch, ms, one thread", header, rows)
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return {"threads": threads, "rounds": ROUNDS, "load": os.getloadavg(), "trials": found}
 
 
 if __name__ == "__main__":
-    main()
+    measure()
