@@ -29,7 +29,7 @@ from raysweep.results.scoreboard import Scoreboard
 from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing_cluster, local_cluster
 from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.quiet import output_to
-from raysweep.sweep.scratch import clear, scratch_folder
+from raysweep.sweep.scratch import clear, remove_left_overs, scratch_folder
 from raysweep.sweep.watchdog import Watchdog
 
 
@@ -63,6 +63,7 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
     committed = ledger.committed()
     if any(trial.trial_id not in committed for trial in grid.trials):
         check_request(grid.resources, options)
+    remove_left_overs()
     with Interrupts() as interrupts:
         with ledger.open_for_writing() as writer:
             run = Run(grid, ledger, writer, options, interrupts)

@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,16 +19,14 @@ import psutil
 PREFIX: Final = "raysweep-"
 """How the names of temporary folders begin."""
 
+GONE_S: Final = 5.0
+"""Seconds that killed processes have to be gone before their folder is removed under them."""
+
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make a temporary folder that is told from those of dead processes by the kernel's lock on it.
-
-    Those are removed first: a run that was killed could not.
-    """
+    """Make a temporary folder that is told from those of dead processes by the kernel's lock on it."""
     parent = Path(_short_temporary_folder())
-    for left_over in parent.glob(f"{PREFIX}*"):
-        _remove_if_dead(left_over)
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         with suppress(FileNotFoundError):  # another run took it for a dead one's, before it was locked
@@ -41,6 +40,12 @@ def scratch_folder() -> Iterator[Path]:
     finally:
         clear(folder)
         os.close(descriptor)
+
+
+def remove_left_overs() -> None:
+    """Remove the temporary folders, and end the processes, of runs that were killed and could not."""
+    for left_over in Path(_short_temporary_folder()).glob(f"{PREFIX}*"):
+        _remove_if_dead(left_over)
 
 
 def _remove_if_dead(folder: Path) -> None:
@@ -62,17 +67,30 @@ def token_path(scratch: Path) -> Path:
 
 
 def clear(scratch: Path) -> None:
-    """End every process of a private cluster at once, and remove its folder.
+    """End every process of a private cluster at once, and remove its folder when they are gone.
 
     They are told by their environment, where the path of the token is: a worker whose raylet died is no
-    longer this process's descendant.
+    longer this process's descendant. One that is dying may still write, and one may just be starting
+    another: look again until there is none.
     """
     token = str(token_path(scratch))
+    end = time.monotonic() + GONE_S
+    while (left := _holders(token)) and time.monotonic() < end:
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=0.5)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _holders(token: str) -> list[psutil.Process]:
+    """Find the other processes that were told where a token is."""
+    found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if process.pid != os.getpid() and process.environ().get("RAY_AUTH_TOKEN_PATH") == token:
-                process.kill()
-    shutil.rmtree(scratch, ignore_errors=True)
+                found.append(process)
+    return found
 
 
 def _short_temporary_folder() -> str:

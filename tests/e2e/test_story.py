@@ -82,6 +82,13 @@ def test_a_second_run_does_nothing_and_starts_no_ray(folder: Path) -> None:
     assert tables(folder / "results" / "tiny", "trials", "predictions", "curves") == before
 
 
+def test_a_second_run_removes_what_a_killed_one_left(folder: Path) -> None:
+    temporary = Path(environment(folder)["TMPDIR"])
+    (temporary / "raysweep-killed" / "r").mkdir(parents=True)
+    assert raysweep("run", "tiny.yaml", cwd=folder).returncode == 0
+    assert list(temporary.iterdir()) == []
+
+
 def test_each_command_line_tool_reads_the_results(folder: Path) -> None:
     results = Path("results/tiny")
     plan = raysweep("plan", "tiny.yaml", cwd=folder)

@@ -55,4 +55,5 @@ def check_nothing_left(sandbox: Sandbox) -> None:
     while (left := sandbox.processes()) and time.monotonic() < end:
         time.sleep(0.5)
     assert left == []
-    assert list(sandbox.temporary.iterdir()) == []
+    files = sorted(path.name for path in sandbox.temporary.iterdir())
+    assert files == [], files
