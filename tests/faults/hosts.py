@@ -1,11 +1,17 @@
 """Ray clusters that are there before the command: on this machine, or on two hosts in network namespaces."""
 
+import fcntl
+import os
+import random
 import secrets
+import select
 import socket
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -52,12 +58,17 @@ def start_node(sandbox: Sandbox, namespace: str, *options: str) -> None:
 
 
 class TwoHosts:
-    """Two network namespaces joined by a pair of virtual cards, a node of one core in each."""
+    """Two network namespaces joined by a pair of virtual cards, a node of one core in each.
+
+    Args:
+        sandbox: where the nodes live.
+        cable: carries the packets, and loses some; None for the kernel's own, which loses none.
+    """
 
     ADDRESS = "10.77.0.1:6379"
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, sandbox: Sandbox, cable: "LossyCable | None" = None) -> None:
+        self._sandbox, self._cable = sandbox, cable
         token = secrets.token_hex(3)
         self.head, self.second = f"rsa{token}", f"rsb{token}"
         self._cards = f"rva{token}", f"rvb{token}"
@@ -82,6 +93,8 @@ class TwoHosts:
             process.kill()
         for namespace in (self.head, self.second):
             subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
+        if self._cable is not None:
+            self._cable.close()
 
     def start_head(self, *options: str) -> None:
         place = ("--node-ip-address=10.77.0.1", "--port=6379", f"--temp-dir={self._sandbox.temporary}/a")
@@ -95,25 +108,72 @@ class TwoHosts:
         """Set the second host's card `up` or `down`."""
         _ip("-n", self.second, "link", "set", self._cards[1], state)
 
-    def lose(self, percent: int) -> None:
-        """Lose packets at random, each way."""
-        for namespace, card in zip((self.head, self.second), self._cards, strict=True):
-            command = ["ip", "netns", "exec", namespace, "tc", "qdisc", "add", "dev", card, "root", "netem"]
-            done = subprocess.run(
-                [*command, "loss", f"{percent}%"], capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                pytest.skip(f"no packets can be lost here: {done.stderr.strip()}")
-
     def _join(self) -> None:
         _ip("netns", "add", self.second)
-        _ip("link", "add", self._cards[0], "type", "veth", "peer", "name", self._cards[1])
+        if self._cable is None:
+            _ip("link", "add", self._cards[0], "type", "veth", "peer", "name", self._cards[1])
+        else:
+            self._cable.join(self._cards)
         hosts = zip((self.head, self.second), self._cards, ("10.77.0.1", "10.77.0.2"), strict=True)
         for namespace, card, address in hosts:
             _ip("link", "set", card, "netns", namespace)
             _ip("-n", namespace, "addr", "add", f"{address}/24", "dev", card)
             _ip("-n", namespace, "link", "set", card, "up")
             _ip("-n", namespace, "link", "set", "lo", "up")
+
+
+class LossyCable:
+    """A pair of virtual cards, and a thread that carries packets from each to the other, but not all.
+
+    What the kernel's `netem` would do, on kernels that are built without it.
+
+    Args:
+        loss: part of the packets that is lost, each way.
+        chance: which ones.
+    """
+
+    SET_CARD = 0x400454CA  # TUNSETIFF of linux/if_tun.h
+    ETHERNET_FRAMES = 0x0002 | 0x1000  # IFF_TAP, IFF_NO_PI
+
+    def __init__(self, loss: float, chance: random.Random) -> None:
+        self._loss, self._chance = loss, chance
+        self._ends: list[int] = []
+        self._stop, self._stopped = os.pipe()
+        self._thread = threading.Thread(target=self._carry, name="cable", daemon=True)
+        self.carried = self.lost = 0
+
+    def join(self, cards: tuple[str, str]) -> None:
+        """Make the two cards, in this namespace, and begin to carry."""
+        for card in cards:
+            try:
+                end = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+                fcntl.ioctl(end, self.SET_CARD, struct.pack("16sH", card.encode(), self.ETHERNET_FRAMES))
+            except OSError as error:
+                pytest.skip(f"no virtual card can be made here: {error}")
+            self._ends.append(end)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Carry no more; the cards go."""
+        os.write(self._stopped, b"x")
+        if self._thread.is_alive():
+            self._thread.join()
+        for descriptor in (*self._ends, self._stop, self._stopped):
+            os.close(descriptor)
+
+    def _carry(self) -> None:
+        one, other = self._ends
+        while self._stop not in (ready := select.select([one, other, self._stop], [], [])[0]):
+            for end in ready:
+                with suppress(OSError):  # a card that is down takes and gives nothing
+                    self._pass_on(os.read(end, 65536), other if end == one else one)
+
+    def _pass_on(self, frame: bytes, to: int) -> None:
+        if self._chance.random() < self._loss:
+            self.lost += 1
+        else:
+            os.write(to, frame)
+            self.carried += 1
 
 
 def _ip(*arguments: str) -> None:

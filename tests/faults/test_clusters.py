@@ -1,5 +1,6 @@
 """Clusters: the private one is closed to others, those of other machines are joined with care."""
 
+import random
 import stat
 import subprocess
 import time
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from tests.command import RAYSWEEP
-from tests.faults.hosts import TwoHosts, own_cluster
+from tests.faults.hosts import LossyCable, TwoHosts, own_cluster
 from tests.faults.sandbox import SMALL, Sandbox, wait_for
 from tests.faults.test_kills import SLOW
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
@@ -124,10 +125,9 @@ def test_a_cluster_of_others_that_is_lost(sandbox: Sandbox, daemon: str) -> None
 @pytest.mark.parametrize(
     "what", ["nothing", "killed", "cut for 5 s", "cut for 30 s", "cut for 120 s", "20 % loss"]
 )
-def test_two_hosts(sandbox: Sandbox, what: str) -> None:
-    with TwoHosts(sandbox) as hosts:
-        if what == "20 % loss":
-            hosts.lose(20)
+def test_two_hosts(sandbox: Sandbox, what: str, chance: random.Random) -> None:
+    cable = LossyCable(0.2, chance) if what == "20 % loss" else None
+    with TwoHosts(sandbox, cable) as hosts:
         command = run_on(hosts, sandbox, "--retries", "5")
         try:
             wait_for(lambda: len(sandbox.ledger.committed()) >= 2)
@@ -145,6 +145,8 @@ def test_two_hosts(sandbox: Sandbox, what: str) -> None:
         finally:
             command.kill()
         assert command.returncode == 0, out + err + sandbox.log
+    if cable is not None:
+        assert 0.15 < cable.lost / (cable.lost + cable.carried) < 0.25
     subprocess.run(f"rm -rf {sandbox.temporary}/*", shell=True, check=True)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
         del sandbox.env[name]
