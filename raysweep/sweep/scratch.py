@@ -79,7 +79,8 @@ def clear(scratch: Path) -> None:
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(left, timeout=0.5)
+        with suppress(psutil.Error, OSError):
+            psutil.wait_procs(left, timeout=0.5)
     shutil.rmtree(scratch, ignore_errors=True)
 
 
