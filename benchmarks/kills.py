@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.command import tables
-from tests.faults.sandbox import Sandbox, kill, wait_for
+from tests.faults.sandbox import Sandbox, kill, wait_for, wait_until_gone
 
 GRID = """
 name: campaign
@@ -99,7 +99,7 @@ class Campaign:
                 if victim != "worker":
                     break
             exit_code = command.wait(timeout=600)
-        wait_for(lambda: not self.sandbox.processes(), 60)
+        wait_until_gone(self.sandbox, 60)
         return exit_code
 
     def _wait(self, command: "subprocess.Popen[str]") -> bool:

@@ -27,6 +27,7 @@ from raysweep.results.live import Display, LiveDisplay, Muted, PlainDisplay, Scr
 from raysweep.results.measured import measured
 from raysweep.results.scoreboard import Scoreboard
 from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing_cluster, local_cluster
+from raysweep.sweep.guard import guarded
 from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.quiet import output_to
 from raysweep.sweep.scratch import clear, remove_left_overs, scratch_folder
@@ -128,7 +129,11 @@ class Run:
         """Train what is missing; sets `exit_code`."""
         if self.board.to_do:
             self.interrupts.training = True
-            with output_to(self.ledger.paths.log) as streams, scratch_folder() as self._scratch:
+            with (
+                output_to(self.ledger.paths.log) as streams,
+                scratch_folder() as self._scratch,
+                guarded(self._scratch),
+            ):
                 self._terminal = streams.err
                 try:
                     self._on_cluster(Screen(file=streams.out), self._scratch)

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.faults.sandbox import Sandbox
+from tests.faults.sandbox import Sandbox, kill
 
 RAY = Path(sys.executable).parent / "ray"
 HEAD = ("--head", "--include-dashboard=false")
@@ -103,6 +104,14 @@ class TwoHosts:
     def start_second(self, *options: str) -> None:
         address = (f"--address={self.ADDRESS}", "--node-ip-address=10.77.0.2")
         start_node(self._sandbox, self.second, *address, *options)
+
+    def kill_second(self) -> None:
+        """Kill every process of the second host."""
+        inside = subprocess.run(
+            ["ip", "netns", "pids", self.second], capture_output=True, text=True, check=True
+        )
+        for pid in inside.stdout.split():
+            kill(psutil.Process(int(pid)))
 
     def link(self, state: str) -> None:
         """Set the second host's card `up` or `down`."""

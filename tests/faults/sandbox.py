@@ -112,6 +112,14 @@ class Sandbox:
         shutil.rmtree(self.temporary, ignore_errors=True)
 
 
+def wait_until_gone(sandbox: Sandbox, seconds: float) -> None:
+    """Wait until no process lives in a sandbox."""
+    end = time.monotonic() + seconds
+    while left := sandbox.processes():
+        assert time.monotonic() < end, f"still there after {seconds:g} s: {left}"
+        time.sleep(0.2)
+
+
 def wait_for(what: Callable[[], Any], seconds: float = 120) -> Any:
     """Wait until something is true, and return it."""
     end = time.monotonic() + seconds

@@ -1,6 +1,7 @@
 """Clusters: the private one is closed to others, those of other machines are joined with care."""
 
 import random
+import signal
 import stat
 import subprocess
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.command import RAYSWEEP
+from tests.command import RAYSWEEP, tables
 from tests.faults.hosts import LossyCable, TwoHosts, own_cluster
 from tests.faults.sandbox import SMALL, Sandbox, wait_for
 from tests.faults.test_kills import SLOW
@@ -120,6 +121,32 @@ def test_a_cluster_of_others_that_is_lost(sandbox: Sandbox, daemon: str) -> None
     assert "Continue with: raysweep run" in err
 
 
+LARGE = SMALL.replace("eval_sequences: 2", "eval_sequences: 20000")
+"""Results that are too large for Ray's messages: they wait on the worker's host until they are fetched."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_host_is_lost_before_the_results_on_it_were_fetched(sandbox: Sandbox) -> None:
+    sandbox.set_grid(LARGE)
+    with TwoHosts(sandbox) as hosts:
+        command = run_on(hosts, sandbox, "--retries", "5")
+        try:
+            wait_for(lambda: len(sandbox.ledger.committed()) >= 2)
+            command.send_signal(signal.SIGSTOP)
+            time.sleep(10)  # what is trained now is finished meanwhile
+            hosts.kill_second()
+            command.send_signal(signal.SIGCONT)
+            out, err = command.communicate(timeout=400)
+        finally:
+            command.kill()
+        assert command.returncode == 0, out + err + sandbox.log
+        assert "lost" in out, out
+    assert max(len(table) for table in tables(sandbox.results).values()) > 200_000
+    forget_the_cluster(sandbox)
+    check_undisturbed(sandbox)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
@@ -132,11 +159,7 @@ def test_two_hosts(sandbox: Sandbox, what: str, chance: random.Random) -> None:
         try:
             wait_for(lambda: len(sandbox.ledger.committed()) >= 2)
             if what == "killed":
-                inside = subprocess.run(
-                    ["ip", "netns", "pids", hosts.second], capture_output=True, text=True, check=True
-                )
-                for pid in inside.stdout.split():
-                    psutil.Process(int(pid)).kill()
+                hosts.kill_second()
             if what.startswith("cut"):
                 hosts.link("down")
                 time.sleep(int(what.split()[2]))
@@ -147,7 +170,12 @@ def test_two_hosts(sandbox: Sandbox, what: str, chance: random.Random) -> None:
         assert command.returncode == 0, out + err + sandbox.log
     if cable is not None:
         assert 0.15 < cable.lost / (cable.lost + cable.carried) < 0.25
+    forget_the_cluster(sandbox)
+    check_undisturbed(sandbox)
+
+
+def forget_the_cluster(sandbox: Sandbox) -> None:
+    """Remove what the killed nodes of a cluster left, and run on this machine alone from now on."""
     subprocess.run(f"rm -rf {sandbox.temporary}/*", shell=True, check=True)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
         del sandbox.env[name]
-    check_undisturbed(sandbox)

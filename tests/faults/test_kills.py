@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from tests.faults.sandbox import Sandbox, kill, wait_for
+from tests.faults.sandbox import Sandbox, kill, wait_for, wait_until_gone
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
 
 pytestmark = [pytest.mark.fault, pytest.mark.ray]
@@ -14,13 +14,13 @@ pytestmark = [pytest.mark.fault, pytest.mark.ray]
 SLOW = {"what": "slow", "seconds": 1, "times": -1}
 
 
+GUARDED_S = 15
+"""Seconds until nothing of a killed command is left; the promise is a minute."""
+
+
 def rows(sandbox: Sandbox) -> dict[str, bytes]:
     """The rows, which tell when a trial was done: a trial that is done twice has another."""
     return {path.name: path.read_bytes() for path in (sandbox.results / "trials").glob("*.parquet")}
-
-
-def no_process_left(sandbox: Sandbox, within: float = 60) -> None:
-    wait_for(lambda: not sandbox.processes(), within)
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.slow)])
@@ -31,7 +31,7 @@ def test_the_command_is_killed_again_and_again(sandbox: Sandbox, kills: int, cha
             wait_for(lambda: sandbox.workers() or command.poll() is not None)
             time.sleep(chance.uniform(0, 12))
             command.kill()
-        no_process_left(sandbox)
+        wait_until_gone(sandbox, GUARDED_S)
         assert known.items() <= rows(sandbox).items()  # nothing that was done is done again
         known = rows(sandbox)
     check_undisturbed(sandbox)

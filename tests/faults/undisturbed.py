@@ -1,12 +1,11 @@
 """The check that ends every fault: the results are those of a run that nothing disturbed, byte for byte."""
 
-import time
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.command import raysweep, tables
-from tests.faults.sandbox import Sandbox
+from tests.faults.sandbox import Sandbox, wait_until_gone
 
 PERMANENT = {"sweep.json", "run.log", "trials", "predictions", "curves"}
 """What a results folder holds after a run in which everything succeeded, empty folders left out."""
@@ -51,9 +50,6 @@ def check_undisturbed(sandbox: Sandbox, *, rerun: bool = True) -> None:
 
 def check_nothing_left(sandbox: Sandbox) -> None:
     """No process, and nothing in the temporary folder."""
-    end = time.monotonic() + ORPHANS_GONE_S
-    while (left := sandbox.processes()) and time.monotonic() < end:
-        time.sleep(0.5)
-    assert left == []
+    wait_until_gone(sandbox, ORPHANS_GONE_S)
     files = sorted(path.name for path in sandbox.temporary.iterdir())
     assert files == [], files
