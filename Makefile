@@ -19,7 +19,8 @@ help:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
 	    "raysweep needs Python 3.11, 3.12 or 3.13, and %s is %d.%d; try: make PYTHON=python3.12 ..." % (sys.executable, *v))'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@# The lock is complete: without --no-deps pip looks for newer releases first, and stops at one that has no hash here.
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
