@@ -1,6 +1,6 @@
 """The door: arguments, printing, exit codes.
 
-Ray and TensorFlow are imported only where trials are missing, DuckDB and Arrow only where files are read, so
+Ray and TensorFlow are imported only where trials are missing, DuckDB and Arrow only where tables are read, so
 that help, plans and reports come at once.
 """
 

@@ -1,20 +1,20 @@
 """What a sweep's results say: exact-match, accuracy per position and intervals over replicates.
 
-`analyse` reads (the ledger's lists, and counts by DuckDB); everything else here is arithmetic on what
+`analyse` reads (the ledger's lists, and each trial's tally); everything else here is arithmetic on what
 was read. Counts stay whole numbers until they are divided, once. Works in the middle of a run.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from raysweep.errors import GridError, UsageError
 from raysweep.grid import grid_from_content
 from raysweep.results.interval import Interval, interval_of_mean
 from raysweep.results.ledger import Failure, Ledger, SweepRecord
-from raysweep.results.tally import SETTING_NAMES, TrialTally, tally_sequences, tally_trials
+from raysweep.results.recount import tallies
+from raysweep.results.tally import SETTING_NAMES, Tally
 from raysweep.settings import TrialSettings
 
 CELL_SETTINGS: Final = tuple(name for name in SETTING_NAMES if name != "seed")
@@ -118,20 +118,16 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
     record = ledger.record()
     planned = planned_trials(record)
     failures = ledger.failures()  # before the trials, so that one that succeeds meanwhile counts as done
-    trials = ledger.files("trials")  # before their predictions, so that none lacks its own
-    predictions = {Path(name).stem: name for name in ledger.files("predictions")}
-    tallies = tally_trials(trials, predictions)
-    if not (tallies or failures or record):
+    done = tallies(ledger, sorted(ledger.committed()))
+    if not (done or failures or record):
         raise UsageError(
             f"{folder}: no sweep has written here; give the folder of one, such as results/lengths"
         )
-    gathered = _gather(tallies, planned or {}, failures)
-    singles = [cell.done[0].trial_id for cell in gathered.values() if len(cell.done) == 1]
-    sequences = tally_sequences({trial_id: predictions[trial_id] for trial_id in singles})
+    gathered = _gather(done, planned or {}, failures)
     return SweepAnalysis(
         name=record.name if record else folder.resolve().name,
-        counts=_counts(tallies, planned, failures),
-        cells=tuple(_cell(key, gathered[key], sequences) for key in sorted(gathered)),
+        counts=_counts(done, planned, failures),
+        cells=tuple(_cell(key, gathered[key]) for key in sorted(gathered)),
         failures=tuple(
             failure for trial_id, failure in failures.items() if planned is None or trial_id in planned
         ),
@@ -150,13 +146,11 @@ def planned_trials(record: SweepRecord | None) -> dict[str, TrialSettings] | Non
     return {settings.trial_id: settings for settings in grid.trials}
 
 
-def _counts(
-    tallies: Sequence[TrialTally], planned: Collection[str] | None, failures: Collection[str]
-) -> Counts:
-    status = {tally.trial_id: tally.status for tally in tallies}
-    asked = {*status, *failures} if planned is None else planned
+def _counts(done: Mapping[str, Tally], planned: Collection[str] | None, failures: Collection[str]) -> Counts:
+    asked = {*done, *failures} if planned is None else planned
     found = Counter(
-        status.get(trial_id, "failed" if trial_id in failures else "missing") for trial_id in asked
+        done[trial_id].status if trial_id in done else "failed" if trial_id in failures else "missing"
+        for trial_id in asked
     )
     return Counts(**{name: found[name] for name in ("done", "diverged", "failed", "missing")})
 
@@ -165,7 +159,7 @@ def _counts(
 class _Replicates:
     """What belongs to one cell."""
 
-    done: list[TrialTally]
+    done: list[Tally]
     diverged: list[int]
     failed: list[int]
     missing: list[int]
@@ -176,13 +170,11 @@ _Key = tuple[Any, ...]
 
 
 def _gather(
-    tallies: Iterable[TrialTally], planned: Mapping[str, TrialSettings], failures: Collection[str]
+    tallies: Mapping[str, Tally], planned: Mapping[str, TrialSettings], failures: Collection[str]
 ) -> dict[_Key, _Replicates]:
     """Sort trials into cells: those that are committed, and those that the grid asks for."""
     cells: dict[_Key, _Replicates] = defaultdict(lambda: _Replicates([], [], [], [], set()))
-    committed = set()
-    for tally in tallies:
-        committed.add(tally.trial_id)
+    for tally in tallies.values():
         cell = cells[tuple(tally.settings[name] for name in CELL_SETTINGS)]
         if tally.status == "done":
             cell.done.append(tally)
@@ -191,19 +183,13 @@ def _gather(
     for trial_id, settings in planned.items():
         cell = cells[tuple(getattr(settings, name) for name in CELL_SETTINGS)]
         cell.planned.add(settings.seed)
-        if trial_id not in committed:
+        if trial_id not in tallies:
             (cell.failed if trial_id in failures else cell.missing).append(settings.seed)
     return cells
 
 
-def _cell(key: _Key, replicates: _Replicates, sequences: Mapping[str, Sequence[int]]) -> Cell:
-    """Divide the sums.
-
-    Args:
-        key: the settings, in the order of `CELL_SETTINGS`.
-        replicates: the cell's trials.
-        sequences: by trial, (sequences,): exact windows of each; for a cell's only trial.
-    """
+def _cell(key: _Key, replicates: _Replicates) -> Cell:
+    """Divide the sums; `key` has the settings in the order of `CELL_SETTINGS`."""
     done = sorted(replicates.done, key=lambda tally: tally.settings["seed"])
     windows = sum(tally.windows for tally in done)
     seeds = tuple(tally.settings["seed"] for tally in done)
@@ -219,19 +205,17 @@ def _cell(key: _Key, replicates: _Replicates, sequences: Mapping[str, Sequence[i
         unplanned=tuple(sorted(committed - replicates.planned)) if replicates.planned else (),
         windows=windows,
         exact_match=sum(tally.exact for tally in done) / windows if windows else None,
-        interval=_interval(done, sequences),
+        interval=_interval(done),
         position_accuracy=tuple(sum(hits) / windows for hits in right),
         loss=sum(tally.loss for tally in done) / len(done) if done else None,
         accuracy=sum(tally.accuracy for tally in done) / len(done) if done else None,
     )
 
 
-def _interval(done: Sequence[TrialTally], sequences: Mapping[str, Sequence[int]]) -> Interval | None:
+def _interval(done: Sequence[Tally]) -> Interval | None:
     """Over seeds, or over the evaluation sequences of the only one."""
     if not done:
         return None
-    first = done[0]
     if len(done) > 1:
-        return interval_of_mean([tally.exact for tally in done], first.windows, "seeds")
-    hits = sequences[first.trial_id]
-    return interval_of_mean(hits, first.windows // len(hits), "sequences")
+        return interval_of_mean([tally.exact for tally in done], done[0].windows, "seeds")
+    return interval_of_mean(done[0].exact_by_sequence, done[0].settings["windows"], "sequences")

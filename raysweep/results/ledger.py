@@ -6,7 +6,7 @@ one that was cut off; no reader counts them.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +14,16 @@ from raysweep.errors import ResultsError, StorageError, UnknownSchemaError
 from raysweep.results import seal
 from raysweep.results.lock import live_holder, lock
 from raysweep.results.paths import Kind, Paths, trial_of
-from raysweep.results.receipt import read_receipt
+from raysweep.results.receipt import Receipt, read_receipt
 from raysweep.results.record import Failure, SweepRecord, from_json
 from raysweep.results.storage import Folder, read_file, refuse_link
-from raysweep.results.verify import Damage, VerifyReport, sizes_match, trial_damage
+from raysweep.results.verify import (
+    DAMAGE_REMEDY,
+    Damage,
+    VerifyReport,
+    plausible_receipt,
+    trial_damage,
+)
 from raysweep.results.writer import Writer
 
 __all__ = ["Damage", "Failure", "Ledger", "SweepRecord", "VerifyReport", "Writer"]
@@ -56,7 +62,22 @@ class Ledger:
             ResultsError: the folder or one of the files is a symbolic link.
             StorageError: the folder cannot be read.
         """
-        return {trial_id for trial_id in self.committed() if sizes_match(self.paths, trial_id)}
+        return {trial_id for trial_id in self.committed() if self._plausible(trial_id)}
+
+    def receipts(self, trial_ids: Collection[str]) -> dict[str, Receipt]:
+        """What the rows of these committed trials vouch for, by id; no checksum but the rows' is computed.
+
+        Raises:
+            UnknownSchemaError: one of the trials was written by another version of raysweep.
+            ResultsError: a row is damaged, or another file is missing or of another size.
+            StorageError: a file cannot be read.
+        """
+        try:
+            return {trial_id: plausible_receipt(self.paths, trial_id) for trial_id in trial_ids}
+        except UnknownSchemaError:
+            raise
+        except ResultsError as error:
+            raise ResultsError(f"{error}; {DAMAGE_REMEDY}") from error
 
     def files(self, kind: Kind) -> list[str]:
         """The files of one table that count: those of committed trials, sorted, for DuckDB or Arrow.
@@ -141,6 +162,15 @@ class Ledger:
             return {trial_id for trial_id in found if trial_id is not None}
         finally:
             folder.close()
+
+    def _plausible(self, trial_id: str) -> bool:
+        try:
+            plausible_receipt(self.paths, trial_id)
+        except UnknownSchemaError:
+            raise
+        except ResultsError:
+            return False
+        return True
 
     def _failure(self, trial_id: str) -> Failure | None:
         failure = from_json(Failure, _read(self.paths.failure(trial_id)))

@@ -5,7 +5,8 @@ from typing import Final
 from raysweep.cost import Measured
 from raysweep.errors import ResultsError
 from raysweep.results.ledger import Ledger
-from raysweep.results.tally import tally_costs
+from raysweep.results.recount import tallies
+from raysweep.settings import TrialSettings
 
 MOST: Final = 200
 """Rows read at most: enough for a pace, and a matter of milliseconds in a sweep of any size."""
@@ -16,10 +17,9 @@ def measured(ledger: Ledger) -> list[Measured]:
 
     Where one of these rows cannot be read there is no measured pace: `verify` and `run` say what is wrong.
     """
-    files = ledger.files("trials")
-    if not files:
-        return []
+    trial_ids = sorted(ledger.committed())
     try:
-        return [Measured(*cost) for cost in tally_costs(files[:: len(files) // MOST + 1])]
+        found = tallies(ledger, trial_ids[:: len(trial_ids) // MOST + 1]).values()
     except ResultsError:
         return []
+    return [Measured(TrialSettings(**one.settings), one.seconds) for one in found if one.status == "done"]

@@ -1,8 +1,8 @@
 """What a trial's row vouches for, where it can be read without reading Parquet.
 
-The row has the sizes and checksums of the trial's other files in its columns; the same stands as JSON
-beside the seal, in the metadata of the row's file. A sweep of 10,000 trials is checked at the start of
-every run, and opening as many Parquet files would take ten times as long.
+The row has the sizes and checksums of the trial's other files in its columns, and its outcome; the same
+stands as JSON beside the seal, in the metadata of the row's file. A sweep of 10,000 trials is checked at the
+start of every run and counted for every report; opening as many Parquet files would take ten times as long.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.results import seal
+from raysweep.results.tally import Tally
 
 SCHEMA_VERSION: Final = 1
 """Version of the tables' columns and their meaning; a reader refuses any other."""
@@ -45,15 +46,17 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a trial's row says of its other files."""
+    """What a trial's row says of its other files, and of what they hold."""
 
     trial_id: str
     predictions: Digest | None
     """None where the training diverged."""
     curves: Digest
+    tally: Tally | None
+    """None in a row that was written before rows carried it."""
 
     def columns(self) -> dict[str, Any]:
-        """The receipt as columns of `trials`."""
+        """The sizes and checksums as columns of `trials`."""
         digests = {"predictions": self.predictions, "curves": self.curves}
         return {
             **{f"{kind}_size": digest and digest.size for kind, digest in digests.items()},
@@ -79,7 +82,8 @@ def read_receipt(data: bytes) -> Receipt:
     content, _ = json.JSONDecoder().raw_decode(text)
     require_known(content.get("schema"))
     predictions = content["predictions"] and Digest(**content["predictions"])
-    return Receipt(content["trial_id"], predictions, Digest(**content["curves"]))
+    tally = Tally.from_json(content["tally"]) if "tally" in content else None
+    return Receipt(content["trial_id"], predictions, Digest(**content["curves"]), tally)
 
 
 def require_known(version: object) -> None:

@@ -21,6 +21,7 @@ from raysweep.outcome import Curve, LayerWeight, Predictions, TrialResult
 from raysweep.results import seal
 from raysweep.results.columns import CURVES, PREDICTIONS, TRIALS
 from raysweep.results.receipt import SCHEMA_VERSION, Digest, Receipt, require_known
+from raysweep.results.tally import Tally
 from raysweep.settings import TrialSettings
 
 __all__ = [
@@ -82,7 +83,10 @@ def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
     predictions = None if result.predictions is None else _write(_predictions_table(result))
     curves = _write(_curves_table(result))
     receipt = Receipt(
-        result.settings.trial_id, None if predictions is None else Digest.of(predictions), Digest.of(curves)
+        trial_id=result.settings.trial_id,
+        predictions=None if predictions is None else Digest.of(predictions),
+        curves=Digest.of(curves),
+        tally=Tally.of(result),
     )
     row = {
         **_settings_row(result.settings),

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.results.paths import Kind, Paths
 from raysweep.results.receipt import Digest, Receipt, read_receipt
 from raysweep.results.storage import read_file
+
+DAMAGE_REMEDY: Final = "`raysweep verify` lists what is damaged, `raysweep run` trains it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +31,21 @@ class VerifyReport:
     damage: tuple[Damage, ...]
 
 
-def sizes_match(paths: Paths, trial_id: str) -> bool:
-    """Whether a committed trial's row is whole and its other files have the sizes that it tells.
+def plausible_receipt(paths: Paths, trial_id: str) -> Receipt:
+    """Read what a committed trial's row vouches for; its other files must have the sizes that it tells.
 
     Raises:
         UnknownSchemaError: another version of raysweep wrote the row.
+        ResultsError: the row is damaged, or another file is missing or of another size.
         StorageError: the row cannot be read.
     """
-    try:
-        receipt = _receipt(paths, trial_id)
-    except UnknownSchemaError:
-        raise
-    except ResultsError:
-        return False
+    receipt = _receipt(paths, trial_id)
     told: dict[Kind, Digest | None] = {"predictions": receipt.predictions, "curves": receipt.curves}
-    return all(_size(paths.table(kind, trial_id)) == (one and one.size) for kind, one in told.items())
+    for kind, digest in told.items():
+        if (size := _size(paths.table(kind, trial_id))) != (digest and digest.size):
+            what = "is missing" if size is None else f"has {size:,} bytes, which is not what was written"
+            raise ResultsError(f"{paths.table(kind, trial_id)}: the file {what}")
+    return receipt
 
 
 def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
