@@ -12,6 +12,7 @@ from raysweep.results.receipt import Digest, read_receipt
 from raysweep.results.record import Failure, RunEnvironment, SweepRecord, from_json, to_json
 from raysweep.results.storage import Folder
 from raysweep.results.verify import Damage, trial_damage
+from raysweep.settings import TrialSettings
 
 if TYPE_CHECKING:
     from raysweep.results.schema import EncodedTrial
@@ -210,10 +211,8 @@ def _file_name(trial_id: str, suffix: str) -> str:
 
 def _validate(trial: "EncodedTrial") -> None:
     """Refuse bytes that do not belong together, or not to the trial that they are said to be of."""
-    from raysweep.results import schema  # pyarrow, which `plan` has no need of
-
     receipt = read_receipt(trial.trials)
-    of_row = schema.settings_of(schema.read_row(trial.trials)).trial_id
+    of_row = TrialSettings(**receipt.tally.settings).trial_id if receipt.tally else None
     if not trial.trial_id == receipt.trial_id == of_row:
         raise ResultsError(f"the row sent for {trial.trial_id!r} is that of {of_row!r}")
     sent = None if trial.predictions is None else Digest.of(trial.predictions)
