@@ -127,6 +127,15 @@ class TrialSettings(BaseModel):
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def usual_n_in(arch: Arch, n_out: int) -> int:
+    """Return the timesteps in of a trial whose grid does not set them.
+
+    >>> usual_n_in("echo", 2), usual_n_in("seq2seq", 2), usual_n_in("seq2seq", 8)
+    (2, 5, 8)
+    """
+    return n_out if arch == "echo" else max(SEQ2SEQ_N_IN, n_out)
+
+
 def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     """Add to a trial's settings what the program assumes where they are silent.
 
@@ -139,7 +148,7 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     resolved = {**_DEFAULTS_OF_ALL, **DEFAULTS[given["arch"]], **given}
     n_out = given.get("len")
     if "n_in" not in resolved and type(n_out) is int:
-        resolved["n_in"] = n_out if given["arch"] == "echo" else max(SEQ2SEQ_N_IN, n_out)
+        resolved["n_in"] = usual_n_in(given["arch"], n_out)
     if type(resolved["learning_rate"]) is int:
         resolved["learning_rate"] = float(resolved["learning_rate"])
     return resolved

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from raysweep.cost import Pace, makespan
 from raysweep.grid import Grid
-from raysweep.settings import TrialSettings, resolve
+from raysweep.settings import TrialSettings, usual_n_in
 
 _LISTED: Final = ("len", "mem", "seed")
 """Settings whose values share a cell; any other that differs is named above its table."""
@@ -96,11 +96,7 @@ def _parted(
 def _listed(trials: Sequence[TrialSettings]) -> list[str]:
     """Choose the settings whose values share a cell: a single seed goes without saying, as n_in does."""
     chosen = [setting for setting in _LISTED if setting != "seed" or len({t.seed for t in trials}) > 1]
-    return [*chosen, "n_in"] if any(trial.n_in != _usual_n_in(trial) for trial in trials) else chosen
-
-
-def _usual_n_in(trial: TrialSettings) -> int:
-    return int(resolve({"arch": trial.arch, "len": trial.len})["n_in"])
+    return [*chosen, "n_in"] if any(t.n_in != usual_n_in(t.arch, t.len) for t in trials) else chosen
 
 
 def _others(trials: Sequence[TrialSettings]) -> list[str]:

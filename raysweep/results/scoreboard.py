@@ -1,7 +1,7 @@
 """The state of a run under way, and how it is drawn; knows nothing of Ray."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -12,7 +12,7 @@ from rich.text import Text
 from raysweep.cost import Measured, Pace
 from raysweep.results.clean_text import clean_text
 from raysweep.results.wording import share
-from raysweep.settings import TrialSettings
+from raysweep.settings import TrialSettings, usual_n_in
 
 ALWAYS_NAMED = ("arch", "len", "mem")
 """Settings that every trial's label shows; others only where they vary within the plan."""
@@ -176,7 +176,7 @@ class Scoreboard:
         return lines
 
 
-def varying_settings(trials: Iterable[TrialSettings]) -> tuple[str, ...]:
+def varying_settings(trials: Collection[TrialSettings]) -> tuple[str, ...]:
     """Name the settings, apart from `ALWAYS_NAMED`, that tell trials of one architecture apart."""
     seen: dict[tuple[str, str], set[object]] = {}
     for settings in trials:
@@ -184,7 +184,7 @@ def varying_settings(trials: Iterable[TrialSettings]) -> tuple[str, ...]:
             seen.setdefault((settings.arch, key), set()).add(getattr(settings, key))
     varying = {key for (_, key), values in seen.items() if len(values) > 1}
     # What follows from `len` alone would only repeat it.
-    varying -= {"n_in"} if all(s.n_in in (s.len, max(5, s.len)) for s in trials) else set()
+    varying -= {"n_in"} if all(s.n_in == usual_n_in(s.arch, s.len) for s in trials) else set()
     return tuple(key for key in TrialSettings.model_fields if key in varying and key not in ALWAYS_NAMED)
 
 

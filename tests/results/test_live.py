@@ -76,6 +76,12 @@ def test_only_settings_that_vary_are_named() -> None:
     assert Scoreboard("s", {"x": trials[0]}, {}, Pace(())).label(trials[0]) == "echo len 2 mem 4"
 
 
+def test_a_label_tells_the_n_in_that_the_grid_sets() -> None:
+    trials = [TrialSettings(arch="seq2seq", len=2, mem=4, seed=0, n_in=n_in) for n_in in (2, 5)]
+    board = Scoreboard("s", {t.trial_id: t for t in trials}, {}, Pace(()))
+    assert [board.label(t) for t in trials] == ["seq2seq len 2 mem 4 n_in 2", "seq2seq len 2 mem 4 n_in 5"]
+
+
 def test_plain_lines(board: Scoreboard) -> None:
     file = io.StringIO()
     with PlainDisplay(board, Console(file=file, width=40)) as display:
