@@ -78,9 +78,9 @@ class TrialResult:
 
     settings: TrialSettings
     status: Status
-    """`done`, or `diverged`: a loss was NaN or infinite, training stopped there."""
+    """`done`, or `diverged`: a loss was NaN or infinite, which stops it, or the network ended so."""
     loss: float
-    """Of the last epoch: categorical cross-entropy, mean over its batches; not finite if diverged."""
+    """Of the last epoch: categorical cross-entropy, mean over its batches; if diverged, may be not finite."""
     accuracy: float
     """Of the last epoch: accuracy per position, mean over its batches, 0 to 1."""
     curve: Curve

@@ -23,6 +23,9 @@ GROWTH: Final = 8
 DIGEST_BYTES: Final = 16
 """Length of the checksum that a checkpoint begins with."""
 
+LAYOUT: Final = 1
+"""Version of what a checkpoint holds: raise it with any change to the variables, their order or the loop."""
+
 
 class Training:
     """One trial, trained a slice at a time.
@@ -31,7 +34,7 @@ class Training:
     used the compiled steps before.
 
     Raises:
-        ResultsError: the checkpoint is damaged, or of another trial.
+        ResultsError: the checkpoint is damaged, of another trial, or made with what gives other bits.
     """
 
     def __init__(
@@ -107,7 +110,12 @@ class Training:
     def checkpoint(self) -> bytes:
         """Save what the rest of the training depends on: a checksum, then NumPy's npz, no pickled objects."""
         saved: dict[str, Any] = {f"variable_{n}": array for n, array in enumerate(self._variables.arrays())}
-        saved |= {"trial": self.settings.trial_id, "loss": self._losses, "accuracy": self._accuracies}
+        saved |= {
+            "trial": self.settings.trial_id,
+            "made_with": _made_with(),
+            "loss": self._losses,
+            "accuracy": self._accuracies,
+        }
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **saved, train_s=self._train_s)
         return _digest(file.getvalue()) + file.getvalue()
@@ -121,6 +129,12 @@ class Training:
             if saved["trial"] != trial:
                 raise ResultsError(
                     f"checkpoint is of trial {saved['trial']}, not of {trial}; start the trial without it"
+                )
+            # Of an earlier layout there may be no such entry.
+            if (made_with := str(saved.get("made_with", "another layout"))) != _made_with():
+                raise ResultsError(
+                    f"checkpoint of {trial}: made with {made_with}, this is {_made_with()}; "
+                    "start the trial without it"
                 )
             self._losses, self._accuracies = saved["loss"], saved["accuracy"]
             self._train_s = float(saved["train_s"])
@@ -140,9 +154,11 @@ class Training:
             )
         began = time.perf_counter()
         predictions = None if self.diverged else evaluate(self._steps, self._variables, self.settings)
+        if predictions is not None and not np.isfinite(predictions.confidence).all():
+            predictions = None  # the last update left the finite numbers, and no loss came after it
         return TrialResult(
             settings=self.settings,
-            status="diverged" if self.diverged else "done",
+            status="diverged" if predictions is None else "done",
             loss=self.loss,
             accuracy=self.accuracy,
             curve=_curve(self._losses, self._accuracies, self.settings.curve_every),
@@ -154,6 +170,12 @@ class Training:
             eval_s=time.perf_counter() - began,
             device="gpu" if tf.config.list_physical_devices("GPU") else "cpu",
         )
+
+
+def _made_with() -> str:
+    """Say what a checkpoint's bits depend on besides the trial, and so what may go on from it."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return f"layout {LAYOUT}, TensorFlow {tf.__version__}, threads {threads}"
 
 
 def _digest(content: bytes) -> bytes:

@@ -161,6 +161,24 @@ def test_a_checkpoint_of_another_trial_is_refused(steps: CompiledSteps) -> None:
         Training(other, steps, checkpoint)
 
 
+def test_a_checkpoint_made_with_something_else_is_refused(
+    steps: CompiledSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a training of one TensorFlow and half of another would be the result of neither."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr("tensorflow.__version__", "2.19.0")
+        checkpoint = Training(TRIALS[0], steps).checkpoint()
+    with pytest.raises(ResultsError, match=r"made with layout 1, TensorFlow 2\.19\.0, threads"):
+        Training(TRIALS[0], steps, checkpoint)
+
+
+def test_a_network_that_the_last_update_ruined_has_diverged(steps: CompiledSteps) -> None:
+    """Its last loss, taken before that update, is an ordinary one."""
+    result = whole(TRIALS[2].model_copy(update={"learning_rate": 1e38, "epochs": 1}), steps)
+    assert math.isfinite(result.loss)
+    assert (result.status, result.predictions) == ("diverged", None)
+
+
 def test_every_cut_and_every_changed_byte_of_a_checkpoint_is_noticed(steps: CompiledSteps) -> None:
     trial = TrialSettings(arch="echo", len=1, mem=1, seed=0, vocab=2, values=2)
     checkpoint = Training(trial, steps).checkpoint()
