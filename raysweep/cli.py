@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from raysweep.errors import GridError, RaysweepError, UsageError
-from raysweep.machine import local_cpus
+from raysweep.machine import local_cpus, local_gpus
 
 if TYPE_CHECKING:
     from raysweep.results.ledger import Ledger
@@ -103,7 +103,8 @@ def plan(
 
     asked = read_grid(grid, name=name)
     ledger = Ledger(results_dir / asked.name)
-    _print(plan_view(asked, ledger.plausible(), Pace(measured(ledger)), cpus or local_cpus()))
+    cores = cpus or local_cpus()
+    _print(plan_view(asked, ledger.plausible(), Pace(measured(ledger)), cores, local_gpus()))
 
 
 @app.command()

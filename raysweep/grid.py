@@ -5,6 +5,7 @@ setting is given twice, an axis wins over the architecture's section, that over 
 what the program assumes (`settings.resolve`).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,17 @@ class Resources(BaseModel):
     """Cores."""
     gpu: float = Field(default=0.0, ge=0, le=1_000)
     """GPUs; below 1 a share of one, above 1 whole ones."""
+
+    def slots(self, cpus: float, gpus: float) -> int:
+        """Count the trials that fit side by side on a machine of so many cores and GPUs.
+
+        >>> Resources(cpu=2).slots(5, 0), Resources(cpu=1, gpu=0.4).slots(8, 2), Resources(gpu=1).slots(8, 0)
+        (2, 4, 0)
+        """
+        fits = math.floor(cpus / self.cpu + 1e-9)
+        if 0 < self.gpu < 1:  # a share lies on one GPU
+            return min(fits, math.floor(1 / self.gpu + 1e-9) * math.floor(gpus))
+        return min(fits, math.floor(gpus / self.gpu + 1e-9)) if self.gpu else fits
 
 
 @dataclass(frozen=True)

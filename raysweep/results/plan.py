@@ -17,7 +17,7 @@ _LISTED: Final = ("len", "mem", "seed")
 """Settings whose values share a cell; any other that differs is named above its table."""
 
 
-def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int) -> RenderableType:
+def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int, gpus: int = 0) -> RenderableType:
     """Show a plan.
 
     Args:
@@ -25,13 +25,14 @@ def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int) -> Rende
         done: ids of the trials that are committed, of this grid or not.
         pace: what each trial takes.
         cpus: cores that a run may use.
+        gpus: GPUs of this machine.
 
     Returns:
         A headline and a table with a row for each architecture and number of epochs. Where other
         settings differ within an architecture, a table for each of their combinations, which it names.
     """
     missing = [trial for trial in grid.trials if trial.trial_id not in done]
-    parts: list[RenderableType] = [Text(_headline(grid, missing, pace, cpus), style="bold")]
+    parts: list[RenderableType] = [Text(_headline(grid, missing, pace, cpus, gpus), style="bold")]
     others, listed = _others(grid.trials), _listed(grid.trials)
     for values, trials in _parted(grid.trials, others):
         named = [f"{setting} {value:,}" for setting, value in zip(others, values, strict=True)]
@@ -43,15 +44,26 @@ def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int) -> Rende
     return Group(*parts)
 
 
-def _headline(grid: Grid, missing: Sequence[TrialSettings], pace: Pace, cpus: int) -> str:
+def _headline(grid: Grid, missing: Sequence[TrialSettings], pace: Pace, cpus: int, gpus: int) -> str:
     planned = len(grid.trials)
     counts = f"{grid.name}: {_counted(planned, 'trial')}, {planned - len(missing):,} done"
     if not missing:
         return f"{counts}, nothing to train"
-    slots = max(1, int(cpus / grid.resources.cpu))
+    slots = grid.resources.slots(cpus, gpus)
+    if slots == 0:
+        asked, there = (
+            _cores_and_gpus(*one) for one in ((grid.resources.cpu, grid.resources.gpu), (cpus, gpus))
+        )
+        return (
+            f"{counts}, {len(missing):,} to train, but not here: a trial asks for {asked}, there are {there}"
+        )
     rests = f"measured on {_counted(pace.n_measured, 'trial')}" if pace.n_measured else "assumed"
     wall = duration(makespan(missing, pace, slots), rough=True)
     return f"{counts}, {len(missing):,} to train, about {wall} on {_counted(cpus, 'core')} (pace {rests})"
+
+
+def _cores_and_gpus(cpus: float, gpus: float) -> str:
+    return f"{cpus:g} cores and {gpus:g} GPUs"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -58,6 +58,8 @@ class Scoreboard:
     running: dict[str, RunningTrial] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """What the last failure of each failed trial was; empty again once it succeeds."""
+    given_up: set[str] = field(default_factory=set)
+    """Trials that this run does not try again."""
     last: FinishedTrial | None = None
     last_failure: str = ""
     committed: int = 0
@@ -99,6 +101,8 @@ class Scoreboard:
         """Note that an attempt failed, and return the line that says so."""
         self.running.pop(trial_id, None)
         self.failed[trial_id] = what
+        if not again:
+            self.given_up.add(trial_id)
         then = "will be tried again" if again else "not tried again in this run"
         self.last_failure = clean_text(f"{self.label(self.planned[trial_id])}: {what}; {then}")
         return self.last_failure
@@ -112,7 +116,8 @@ class Scoreboard:
         """Estimate the seconds left: the measured cost of what is left, spread over the slots."""
         now = time.monotonic()
         if now - self._eta[0] >= ETA_REFRESH_S:
-            costs = [(self.pace.seconds(s), self.running.get(t)) for t, s in list(self.to_do.items())]
+            to_do = [(t, s) for t, s in list(self.to_do.items()) if t not in self.given_up]
+            costs = [(self.pace.seconds(s), self.running.get(t)) for t, s in to_do]
             left = [cost * (1 - r.epoch / r.settings.epochs if r else 1) for cost, r in costs]
             self._eta = now, max(sum(left) / self.slots, max(left, default=0.0))
         return max(self._eta[1] - (now - self._eta[0]), 0.0)

@@ -19,6 +19,7 @@ import psutil
 
 from raysweep.errors import ClusterError
 from raysweep.grid import Resources
+from raysweep.machine import local_gpus
 from raysweep.sweep.scratch import token_path
 
 SETTINGS: Final[Mapping[str, str]] = {
@@ -95,8 +96,7 @@ def check_machine(resources: Resources, cpus: int) -> None:
             f"resources.cpu: a trial asks for {resources.cpu:g} cores, this run has {cpus}; "
             f"use at most {cpus}, or --address of a larger cluster"
         )
-    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    if resources.gpu > gpus:
+    if resources.gpu > (gpus := local_gpus()):
         raise ClusterError(
             f"resources.gpu: a trial asks for {resources.gpu:g} GPUs, this machine has {gpus}; "
             "use gpu: 0, or --address of a cluster that has them"
@@ -196,7 +196,7 @@ def _connected(resources: Resources, scratch: Path, *, cap: int | None, private:
 
     alive = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]  # Ray's
     nodes = [node["Resources"] for node in alive.values()]
-    slots = sum(_fit(resources, node) for node in nodes)
+    slots = sum(resources.slots(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes)
     if slots == 0:
         cores, gpus = (max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU"))
         raise ClusterError(
@@ -212,14 +212,6 @@ def _connected(resources: Resources, scratch: Path, *, cap: int | None, private:
     here = alive[context.get_node_id()]
     raylet = f"{here['NodeManagerAddress']}:{here['NodeManagerPort']}"
     return Cluster(slots, scratch, pids, context.gcs_address, raylet)
-
-
-def _fit(resources: Resources, node: Mapping[str, float]) -> int:
-    """Count how many trials a node can run at a time."""
-    fits = math.floor(node.get("CPU", 0.0) / resources.cpu + 1e-9)
-    if resources.gpu:
-        fits = min(fits, math.floor(node.get("GPU", 0.0) / resources.gpu + 1e-9))
-    return fits
 
 
 def _shutdown() -> None:

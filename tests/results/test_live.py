@@ -69,6 +69,12 @@ def test_what_is_left_weighs_its_cost(board: Scoreboard) -> None:
     assert board.eta() == pytest.approx((sum(left) - half_done) / 2)
 
 
+def test_nothing_is_left_of_a_trial_that_is_given_up(board: Scoreboard) -> None:
+    for trial_id in list(board.to_do):
+        board.fail(trial_id, "no luck", again=False)
+    assert board.eta() == 0.0
+
+
 def test_only_settings_that_vary_are_named() -> None:
     trials = [TrialSettings(arch="echo", len=2, mem=4, seed=seed, epochs=9) for seed in (0, 1)]
     planned = {trial.trial_id: trial for trial in trials}
