@@ -13,7 +13,6 @@ from raysweep.errors import GridError, UsageError
 from raysweep.grid import grid_from_content
 from raysweep.results.interval import Interval, interval_of_mean
 from raysweep.results.ledger import Failure, Ledger, SweepRecord
-from raysweep.results.recount import tallies
 from raysweep.results.tally import SETTING_NAMES, Tally
 from raysweep.settings import TrialSettings
 
@@ -118,7 +117,8 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
     record = ledger.record()
     planned = planned_trials(record)
     failures = ledger.failures()  # before the trials, so that one that succeeds meanwhile counts as done
-    done = tallies(ledger, sorted(ledger.committed()))
+    receipts = ledger.receipts(sorted(ledger.committed()))
+    done = {trial_id: receipt.tally for trial_id, receipt in receipts.items()}
     if not (done or failures or record):
         raise UsageError(
             f"{folder}: no sweep has written here; give the folder of one, such as results/lengths"

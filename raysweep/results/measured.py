@@ -5,11 +5,10 @@ from typing import Final
 from raysweep.cost import Measured
 from raysweep.errors import ResultsError
 from raysweep.results.ledger import Ledger
-from raysweep.results.recount import tallies
 from raysweep.settings import TrialSettings
 
 MOST: Final = 200
-"""Rows read at most: enough for a pace, and a matter of milliseconds in a sweep of any size."""
+"""Rows read at most: enough for a pace."""
 
 
 def measured(ledger: Ledger) -> list[Measured]:
@@ -19,7 +18,8 @@ def measured(ledger: Ledger) -> list[Measured]:
     """
     trial_ids = sorted(ledger.committed())
     try:
-        found = tallies(ledger, trial_ids[:: len(trial_ids) // MOST + 1]).values()
+        receipts = ledger.receipts(trial_ids[:: len(trial_ids) // MOST + 1])
     except ResultsError:
         return []
-    return [Measured(TrialSettings(**one.settings), one.seconds) for one in found if one.status == "done"]
+    done = [receipt.tally for receipt in receipts.values() if receipt.tally.status == "done"]
+    return [Measured(TrialSettings(**tally.settings), tally.seconds) for tally in done]

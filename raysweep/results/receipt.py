@@ -52,8 +52,7 @@ class Receipt:
     predictions: Digest | None
     """None where the training diverged."""
     curves: Digest
-    tally: Tally | None
-    """None in a row that was written before rows carried it."""
+    tally: Tally
 
     def columns(self) -> dict[str, Any]:
         """The sizes and checksums as columns of `trials`."""
@@ -82,7 +81,7 @@ def read_receipt(data: bytes) -> Receipt:
     content, _ = json.JSONDecoder().raw_decode(text)
     require_known(content.get("schema"))
     predictions = content["predictions"] and Digest(**content["predictions"])
-    tally = Tally.from_json(content["tally"]) if "tally" in content else None
+    tally = Tally.from_json(content["tally"])
     return Receipt(content["trial_id"], predictions, Digest(**content["curves"]), tally)
 
 

@@ -1,8 +1,8 @@
 """What a report needs to know of a committed trial: whole numbers, never means.
 
 A trial's row carries its tally, so that a report on 10,000 trials opens 10,000 small files and no other.
-The tally is counted from the same arrays as the predictions are written from; `recount` finds the same in
-the files.
+The tally is counted from the arrays that the predictions are written from, and says what anybody's few lines
+of SQL over the files say.
 """
 
 from collections.abc import Mapping

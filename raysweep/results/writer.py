@@ -212,7 +212,7 @@ def _file_name(trial_id: str, suffix: str) -> str:
 def _validate(trial: "EncodedTrial") -> None:
     """Refuse bytes that do not belong together, or not to the trial that they are said to be of."""
     receipt = read_receipt(trial.trials)
-    of_row = TrialSettings(**receipt.tally.settings).trial_id if receipt.tally else None
+    of_row = TrialSettings(**receipt.tally.settings).trial_id
     if not trial.trial_id == receipt.trial_id == of_row:
         raise ResultsError(f"the row sent for {trial.trial_id!r} is that of {of_row!r}")
     sent = None if trial.predictions is None else Digest.of(trial.predictions)

@@ -1,61 +1,53 @@
-"""A row's tally says what the trial's predictions say; rows without one are counted in the files."""
+"""A row's tally says what the trial's predictions say, counted in the files by SQL."""
 
-import dataclasses
-import shutil
 from pathlib import Path
 
-import numpy as np
+import duckdb
 import pytest
 
-from raysweep.results.analysis import Counts, analyse
-from raysweep.results.ledger import Ledger
-from raysweep.results.recount import recount, tallies
-from raysweep.results.schema import encode
 from raysweep.results.tally import Tally
-from tests.make_results import PROVENANCE, synthetic_result, synthetic_settings
-from tests.results.sweeps import GOLDEN, planned, synthetic_results, trials_of, write_sweep
+from tests.results.sweeps import planned, synthetic_results, trials_of, write_sweep
 
-WITHOUT_TALLIES = GOLDEN / "schema-1"
-
-
-def counted_in_the_files(ledger: Ledger) -> dict[str, Tally]:
-    predictions = {Path(name).stem: name for name in ledger.files("predictions")}
-    return recount(ledger.files("trials"), predictions)
-
-
-def comparable(tally: Tally) -> Tally:
-    """NaN equals nothing, not even itself."""
-    return dataclasses.replace(tally, loss=0.0) if tally.status == "diverged" else tally
+CONTENT = planned(
+    {"arch": ["echo", "seq2seq"], "len": [1, 3, 9], "mem": [4], "seed": [0, 1], "eval_sequences": [1, 4]}
+)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
 def test_a_tally_says_what_the_files_say(tmp_path: Path, share: float) -> None:
-    content = planned(
-        {"arch": ["echo", "seq2seq"], "len": [1, 3, 9], "mem": [4], "seed": [0, 1], "eval_sequences": [1, 4]}
-    )
     results = synthetic_results(
-        trials_of(content), lambda _: share, diverged=lambda trial: trial.seed == 1 and trial.len == 3
+        trials_of(CONTENT), lambda _: share, diverged=lambda trial: trial.seed == 1 and trial.len == 3
     )
-    ledger = write_sweep(tmp_path / "s", content, results)
-    carried = tallies(ledger, ledger.committed())
-    counted = counted_in_the_files(ledger)
-    assert len(carried) == 24
-    assert all(receipt.tally for receipt in ledger.receipts(ledger.committed()).values())
-    assert {i: comparable(t) for i, t in carried.items()} == {i: comparable(t) for i, t in counted.items()}
+    ledger = write_sweep(tmp_path / "s", CONTENT, results)
+    receipts = ledger.receipts(ledger.committed())
+    assert len(receipts) == 24
+    for trial_id, receipt in receipts.items():
+        tally = receipt.tally
+        files = [str(ledger.paths.table(kind, trial_id)) for kind in ("trials", "predictions")]
+        row = duckdb.execute(
+            "SELECT * EXCLUDE (loss, started, ended), trace_s + train_s + eval_s AS seconds FROM read_parquet(?)",
+            files[:1],
+        )
+        names = [column[0] for column in row.description or ()]
+        told = dict(zip(names, row.fetchone() or (), strict=True))
+        assert {name: told[name] for name in tally.settings} == tally.settings
+        assert (told["status"], told["accuracy"]) == (tally.status, tally.accuracy)
+        assert told["seconds"] == pytest.approx(tally.seconds, abs=1e-12)
+        assert counted(files[1], tally) == (tally.windows, tally.exact_by_sequence, tally.right)
 
 
-def test_rows_of_before_are_counted_in_the_files(tmp_path: Path) -> None:
-    folder = shutil.copytree(WITHOUT_TALLIES, tmp_path / "s")
-    ledger = Ledger(folder)
-    assert [receipt.tally for receipt in ledger.receipts(ledger.committed()).values()] == [None, None]
-    later = synthetic_settings(mem=32)
-    with ledger.open_for_writing() as writer:
-        writer.commit(encode(synthetic_result(later, np.random.default_rng(0)), PROVENANCE))
-    analysis = analyse(ledger)
-    assert analysis.counts == Counts(done=2, diverged=1, failed=0, missing=0)
-    echo, diverged, added = analysis.cells
-    assert (echo.windows, echo.exact_match, echo.position_accuracy) == (40, 0.675, (0.775, 0.875))
-    assert echo.interval is not None
-    assert (echo.interval.over, echo.interval.n) == ("sequences", 2)
-    assert (diverged.diverged, diverged.exact_match) == ((0,), None)
-    assert (added.settings["mem"], added.windows) == (32, later.eval_sequences * later.windows)
+def counted(predictions: str, tally: Tally) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Count in the file; a diverged trial has none."""
+    if tally.status == "diverged":
+        return 0, (), ()
+    exact = duckdb.execute(
+        "SELECT sequence, count_if(exact) FROM read_parquet(?) GROUP BY ALL ORDER BY ALL", [predictions]
+    ).fetchall()
+    right = duckdb.execute(
+        "SELECT position, count_if(e = p), count(*) FROM ("
+        "  SELECT generate_subscripts(expected, 1) AS position, unnest(expected) AS e,"
+        "  unnest(predicted) AS p FROM read_parquet(?)) GROUP BY ALL ORDER BY ALL",
+        [predictions],
+    ).fetchall()
+    assert [position for position, _, _ in right] == list(range(1, tally.settings["len"] + 1))
+    return right[0][2], tuple(hits for _, hits in exact), tuple(hits for _, hits, _ in right)
