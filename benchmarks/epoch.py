@@ -18,9 +18,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.table import Figures, print_table
+from raysweep.cost import forward_multiplications, num_weights
 from raysweep.experiment import CompiledSteps, build_model, configure_threads
 from raysweep.experiment.adam import Variables
-from raysweep.experiment.models import layer_weights
 from raysweep.experiment.sequences import training_sequence, windows_of
 from raysweep.settings import TrialSettings
 
@@ -71,15 +71,11 @@ def least_work(trial: TrialSettings) -> tuple[int, int]:
     """Count an epoch's floating-point operations and bytes that cannot be avoided.
 
     Three passes over every product; a one-hot input is a look-up, a repeated vector is projected once, and a
-    zero state is still multiplied. Weights and Adam's two slots are read and written once an update.
+    zero state is still multiplied, which the loop leaves out. Weights and Adam's two slots are read and
+    written once an update.
     """
-    recurrent = 4 * trial.mem * trial.mem
-    products = trial.n_in * recurrent + trial.n_out * trial.mem * trial.vocab
-    if trial.arch == "seq2seq":
-        products += (1 + trial.n_out) * recurrent
     updates = trial.windows // trial.batch_size
-    weights = sum(int(np.prod(weight.shape)) for weight in layer_weights(trial))
-    return 3 * 2 * products * trial.windows, updates * weights * 3 * 4 * 2
+    return 3 * 2 * forward_multiplications(trial) * updates, updates * num_weights(trial) * 3 * 4 * 2
 
 
 def contenders(trial: TrialSettings) -> dict[str, Callable[[], float]]:

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,11 +22,11 @@ class Usage:
     exit_code: int = 0
     wall_s: float = 0.0
     memory_mb: float = 0.0
-    """Peak of the resident memory of all its processes together."""
+    """Peak of the resident memory of all its processes together; pages that they share count for each."""
     driver_mb: float = 0.0
     """Peak of the resident memory of the command's own process."""
     temporary_mb: float = 0.0
-    """Peak of what lay in its temporary folder."""
+    """Peak of what lay in its temporary folder, looked at once a second."""
     output: str = ""
     _cpu: dict[tuple[int, float], float] = field(default_factory=dict)
 
@@ -68,10 +69,11 @@ def watch(arguments: Sequence[str | Path], extra: Mapping[str, str] | None = Non
                 usage.look(command)
             except psutil.Error:
                 break
-            if looks % 20 == 0:
+            if looks % 4 == 0:
                 usage.temporary_mb = max(usage.temporary_mb, _size(Path(temporary)) / 2**20)
             looks += 1
-            time.sleep(LOOK_S)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_S)
         usage.exit_code = process.wait()
         usage.wall_s = time.perf_counter() - start
         out.seek(0)
