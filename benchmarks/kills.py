@@ -2,13 +2,15 @@
 
 ``python -m benchmarks.kills --kills 300``: the seed is printed, and ``--seed`` replays its choices.
 Workers, the command and its raylet are killed while a sweep runs; a command that died is started again. A
-sweep that is done is compared with an undisturbed one, and another begins, until the kills are spent.
+sweep that is done is compared with an undisturbed one; another begins, until the kills are spent. Whenever
+a worker begins a trial it leaves a note, so that a trial begun after its commit is found out.
 """
 
 import argparse
 import random
 import secrets
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from tests.command import tables
 from tests.faults.sandbox import Sandbox, kill, wait_for, wait_until_gone
+from tests.faults.undisturbed import PERMANENT
 
 GRID = """
 name: campaign
@@ -31,17 +34,21 @@ seq2seq: {epochs: 1000}
 VICTIMS = {"worker": 0.7, "command": 0.2, "raylet": 0.1}
 """How often each is the one."""
 
+TAKE_NOTES = {"what": "slow", "seconds": 0, "times": 0}
+"""An injected fault that does nothing but note when a trial is begun."""
+
 MOMENTS_S = (0.0, 6.0)
 """From one kill, or from the first worker of a command, to the next."""
 
 
 @dataclass
 class Outcome:
-    """What is counted; the goal of the first three is 0."""
+    """What is counted; the goal of the first four is 0."""
 
     lost: int = 0
     twice: int = 0
     differing: int = 0
+    left_over: int = 0
     sweeps: int = 0
     seconds: float = 0.0
     kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VICTIMS, 0))
@@ -60,6 +67,8 @@ class Campaign:
             command.communicate()
         self.undisturbed_s = time.monotonic() - began
         self.expected = tables(sandbox.results)
+        receipts = sandbox.ledger.receipts(sandbox.ledger.committed()).values()
+        self.trial_s = statistics.fmean(receipt.tally.seconds for receipt in receipts)
         shutil.rmtree(sandbox.results)
 
     def sweep(self, kills: int) -> None:
@@ -68,22 +77,28 @@ class Campaign:
         self.left = kills
         began = time.monotonic()
         while self._command() != 0:
-            self._nothing_twice()
+            self._count_twice()
         self.outcome.seconds += time.monotonic() - began
-        self._nothing_twice()
-        found = tables(self.sandbox.results)
-        self.outcome.lost += len(self.expected.keys() - found.keys())
-        self.outcome.differing += sum(
-            found[n] != self.expected[n] for n in found.keys() & self.expected.keys()
-        )
-        self.outcome.differing += len(self.sandbox.ledger.verify().damage)
+        self._count_twice()
+        self._compare()
         self.outcome.sweeps += 1
         shutil.rmtree(self.sandbox.results)
+        shutil.rmtree(self.sandbox.folder / "struck")
+
+    def _compare(self) -> None:
+        """Compare a sweep that is done with the undisturbed one, and count what does not belong there."""
+        outcome, results, expected = self.outcome, self.sandbox.results, self.expected
+        found = tables(results)
+        outcome.lost += len(expected.keys() - found.keys())
+        outcome.differing += sum(found[name] != expected.get(name) for name in found)
+        outcome.differing += len(self.sandbox.ledger.verify().damage)
+        left = {path.name for path in results.iterdir() if path.is_file() or any(path.iterdir())}
+        outcome.left_over += len(left - PERMANENT) + len(list(self.sandbox.temporary.iterdir()))
 
     def _command(self) -> int:
         """Run the command once, with kills; its exit code."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with self.sandbox.running("--retries", 1000, popen=quiet) as command:
+        with self.sandbox.running("--retries", 1000, faults=[TAKE_NOTES], popen=quiet) as command:
             while self.left and self._wait(command):
                 victim = self.chance.choices(list(VICTIMS), list(VICTIMS.values()))[0]
                 processes = {
@@ -108,11 +123,17 @@ class Campaign:
         time.sleep(self.chance.uniform(*MOMENTS_S))
         return command.poll() is None
 
-    def _nothing_twice(self) -> None:
+    def _count_twice(self) -> None:
+        """Count rows that were written again, and trials that were begun after their row was written."""
         folder = self.sandbox.results / "trials"
-        rows = {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+        rows = {path.stem: path.read_bytes() for path in folder.glob("*.parquet")}
         self.outcome.twice += sum(rows.get(name) != row for name, row in self.known.items())
         self.known = rows
+        done = {name: (folder / f"{name}.parquet").stat().st_mtime_ns for name in rows}
+        for note in (self.sandbox.folder / "struck").glob("begun-*"):
+            trial_id, _, _ = note.read_text().split()
+            self.outcome.twice += int(note.name.removeprefix("begun-")) > done.get(trial_id, sys.maxsize)
+            note.unlink()
 
 
 def main() -> None:
@@ -134,18 +155,19 @@ def main() -> None:
         finally:
             sandbox.close()
     outcome = campaign.outcome
-    sys.exit(1 if outcome.lost or outcome.twice or outcome.differing else 0)
+    sys.exit(1 if outcome.lost or outcome.twice or outcome.differing or outcome.left_over else 0)
 
 
 def account(campaign: Campaign) -> None:
     """Print what has come of the campaign so far."""
     outcome, kills = campaign.outcome, sum(campaign.outcome.kills.values())
     extra = outcome.seconds - outcome.sweeps * campaign.undisturbed_s
+    goal = campaign.start_s + campaign.trial_s / 2 + 5
     print(
         f"{kills} kills {outcome.kills} in {outcome.sweeps} sweeps: {outcome.lost} trials lost, "
-        f"{outcome.twice} done twice, {outcome.differing} tables differing; undisturbed "
-        f"{campaign.undisturbed_s:.0f} s (first result after {campaign.start_s:.0f} s), "
-        f"{extra / max(kills, 1):.1f} s for each kill",
+        f"{outcome.twice} done twice, {outcome.differing} tables differing, {outcome.left_over} left over; "
+        f"undisturbed {campaign.undisturbed_s:.0f} s (first result after {campaign.start_s:.0f} s), "
+        f"{extra / max(kills, 1):.1f} s for each kill (goal: at most {goal:.1f})",
         flush=True,
     )
 
