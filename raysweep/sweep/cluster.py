@@ -107,18 +107,37 @@ def check_trust(address: str) -> None:
     """Refuse to join a cluster that anybody on the network may command, and this run's results with it.
 
     Raises:
-        ClusterError: the address is not this machine's own loopback, and no token is used.
+        ClusterError: the address is not this machine's own loopback, and no token is used here or none is
+            asked for there.
     """
     host = address.rpartition(":")[0].strip("[]")
     with suppress(ValueError):
         if host == "localhost" or ipaddress.ip_address(host).is_loopback:
             return
-    if os.environ.get("RAY_AUTH_MODE") != "token":
+    if os.environ.get("RAY_AUTH_MODE") != "token" or lets_anybody_in(address):
         raise ClusterError(
             f"--address {address}: whoever reaches a cluster without a token can run code on it; "
             "start it with RAY_AUTH_MODE=token and set that here too, or say --trust-cluster where the "
             "network is safe"
         )
+
+
+def lets_anybody_in(address: str) -> bool:
+    """Whether a cluster's control store answers a question that comes without a token.
+
+    A driver that has a token shows it to a cluster that asks for none, too, and would not notice. Where
+    nobody answers, or the address is not `host:port`, joining will tell.
+    """
+    import grpc  # TensorFlow's and Ray's; without types
+
+    if not address.rpartition(":")[2].isdecimal():
+        return False
+    with grpc.insecure_channel(address) as channel:
+        try:
+            channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=KNOCK_S)
+        except grpc.RpcError:
+            return False
+    return True
 
 
 @contextmanager

@@ -24,12 +24,15 @@ HEAD = ("--head", "--include-dashboard=false")
 
 
 @contextmanager
-def own_cluster(sandbox: Sandbox) -> Iterator[str]:
-    """A cluster of one node on the loopback address, with a token; gives its address."""
+def own_cluster(sandbox: Sandbox, *, token: bool = True) -> Iterator[str]:
+    """A cluster of one node on the loopback address; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    use_token(sandbox)
+    if token:
+        use_token(sandbox)
+    else:
+        sandbox.env["RAY_AUTH_MODE"] = "disabled"
     node = (*HEAD, "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2")
     start_node(sandbox, "", *node, f"--temp-dir={sandbox.temporary}/head")
     yield f"127.0.0.1:{port}"

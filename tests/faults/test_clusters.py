@@ -1,5 +1,6 @@
 """Clusters: the private one is closed to others, those of other machines are joined with care."""
 
+import ipaddress
 import random
 import signal
 import stat
@@ -10,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from raysweep.errors import ClusterError
+from raysweep.sweep.cluster import check_trust, lets_anybody_in
 from tests.command import RAYSWEEP, tables
 from tests.faults.hosts import LossyCable, TwoHosts, own_cluster
 from tests.faults.sandbox import SMALL, Sandbox, wait_for
@@ -17,6 +20,8 @@ from tests.faults.test_kills import SLOW
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
 
 pytestmark = [pytest.mark.fault, pytest.mark.ray]
+
+UNKNOWN_HOST = ipaddress.ip_address("10.9.8.7")
 
 
 def test_the_private_cluster_is_closed_to_others(sandbox: Sandbox) -> None:
@@ -46,6 +51,23 @@ def test_a_cluster_without_a_token_is_not_joined_unless_told(sandbox: Sandbox) -
     assert done.stderr.startswith("--address 10.9.8.7:6379: whoever reaches a cluster without a token")
     assert "--trust-cluster" in done.stderr
     assert not sandbox.results.exists()
+
+
+@pytest.mark.slow
+def test_a_token_here_does_not_hide_that_the_cluster_asks_for_none(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with own_cluster(sandbox, token=False) as address:
+        assert lets_anybody_in(address)
+        monkeypatch.setattr("raysweep.sweep.cluster.ipaddress.ip_address", lambda host: UNKNOWN_HOST)
+        with pytest.raises(ClusterError, match="can run code on it"):
+            check_trust(address)
+    for process in sandbox.processes():
+        process.kill()
+    with own_cluster(sandbox) as address:
+        assert not lets_anybody_in(address)
+        check_trust(address)
 
 
 @pytest.mark.slow

@@ -25,7 +25,8 @@ def test_a_tally_says_what_the_files_say(tmp_path: Path, share: float) -> None:
         tally = receipt.tally
         files = [str(ledger.paths.table(kind, trial_id)) for kind in ("trials", "predictions")]
         row = duckdb.execute(
-            "SELECT * EXCLUDE (loss, started, ended), trace_s + train_s + eval_s AS seconds FROM read_parquet(?)",
+            "SELECT * EXCLUDE (loss, started, ended), trace_s + train_s + eval_s AS seconds "
+            "FROM read_parquet(?)",
             files[:1],
         )
         names = [column[0] for column in row.description or ()]
