@@ -70,7 +70,7 @@ def _outcome(panel: Panel, n_out: int) -> _Outcome:
 def _where(lens: Sequence[int], outcome: _Outcome, panel: Panel, told_once: str | None) -> str:
     """Name the lengths, the memory and the reservations of one outcome."""
     quantifier = "any" if outcome.mem is None else "every"
-    all_lens = len(lens) == len(panel.lens) > 1
+    all_lens = panel.whole and len(lens) == len(panel.lens) > 1
     words = f"{quantifier}{TOGETHER}LEN" if all_lens else f"LEN{TOGETHER}{ranges(lens)}"
     if outcome.mem is not None:
         words += f" with MEM{TOGETHER}{outcome.mem}"

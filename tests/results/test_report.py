@@ -198,10 +198,10 @@ def test_without_a_record_the_report_says_what_it_cannot_know(tmp_path: Path, co
 
 
 def cell(
-    n_out: int, mem: int, exact_match: float | None, *, seeds: int = 3, epochs: int = 5000, diverged: int = 0
+    n_out: int, mem: int, exact_match: float | None, *, seeds: int = 3, diverged: int = 0, **others: Any
 ) -> Cell:
     """A cell for findings; without exact-match it has not run, or diverged."""
-    settings = TrialSettings(arch="seq2seq", len=n_out, mem=mem, seed=0, epochs=epochs).model_dump()
+    settings = TrialSettings(arch="seq2seq", len=n_out, mem=mem, seed=0, **others).model_dump()
     done = tuple(range(seeds)) if exact_match is not None else ()
     settings.pop("seed")
     return Cell(
@@ -282,3 +282,39 @@ def test_nothing_but_len_mem_and_seed_varies_within_a_panel(many_axes: SweepAnal
         ]
         assert all(settings == others[0] for settings in others)
     assert len({panel.title for panel in found}) == len(found)
+
+
+def findings(cells: Sequence[Cell]) -> list[str]:
+    return [finding(panel).replace("\N{NO-BREAK SPACE}", " ") for panel in panels(cells)]
+
+
+def test_a_cell_with_the_usual_n_in_stays_among_its_like() -> None:
+    follows = [cell(n_out, 16, 0.0 if n_out == 6 else 1.0) for n_out in (2, 5, 6, 7)]
+    usual, six = panels([*follows, cell(2, 16, 1.0, n_in=6), cell(5, 16, 1.0, n_in=6)])
+    assert (usual.title, usual.lens) == (
+        "seq2seq · 5,000 epochs, 5,000 updates · n_in max(5, LEN)",
+        [2, 5, 6, 7],
+    )
+    assert (six.title, six.lens) == ("seq2seq · 5,000 epochs, 5,000 updates · n_in 6", [2, 5])
+    assert findings([*usual.cells.values(), *six.cells.values()]) == [
+        "seq2seq (n_in max(5, LEN)) reaches exact-match 0.99 at LEN 2, 5, 7 with MEM 16; "
+        "not at LEN 6 in 5,000 epochs.",
+        "seq2seq (n_in 6) reaches exact-match 0.99 at LEN 2, 5 with MEM 16.",  # not LEN 6, which did not
+    ]
+
+
+def test_an_n_in_that_was_given_to_every_len_has_a_whole_panel() -> None:
+    cells = [cell(n_out, 16, 1.0, n_in=n_in) for n_in in (6, 9) for n_out in (4, 5, 6)]
+    assert [(panel.label, panel.lens) for panel in panels(cells)] == [
+        ("seq2seq (n_in 6)", [4, 5, 6]),
+        ("seq2seq (n_in 9)", [4, 5, 6]),
+    ]
+    assert findings(cells)[0] == "seq2seq (n_in 6) reaches exact-match 0.99 at every LEN with MEM 16."
+
+
+def test_an_n_in_that_is_usual_for_every_len_needs_no_panel_of_its_own() -> None:
+    cells = [cell(n_out, 16, 1.0, n_in=n_in) for n_in in (5, 6) for n_out in (2, 5)]
+    assert [(panel.label, panel.lens) for panel in panels(cells)] == [
+        ("seq2seq (n_in max(5, LEN))", [2, 5]),
+        ("seq2seq (n_in 6)", [2, 5]),
+    ]
