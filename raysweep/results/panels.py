@@ -7,6 +7,7 @@ cell stands in one panel.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from raysweep.results.analysis import CELL_SETTINGS, Cell
@@ -28,7 +29,7 @@ _Key = tuple[Any, ...]
 """What the cells of a panel agree in: the values of `_OTHER_AXES`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Panel:
     """The cells of one architecture that agree in everything but LEN and MEM."""
 
@@ -42,17 +43,17 @@ class Panel:
     whole: bool
     """Whether no other panel has a cell of the same settings but for LEN, MEM and the seed."""
 
-    @property
+    @cached_property
     def lens(self) -> list[int]:
         """Every LEN, ascending."""
         return sorted({n_out for n_out, _ in self.cells})
 
-    @property
+    @cached_property
     def mems(self) -> list[int]:
         """Every MEM, ascending."""
         return sorted({mem for _, mem in self.cells})
 
-    @property
+    @cached_property
     def evaluated(self) -> list[Cell]:
         """The cells that have an exact-match."""
         return [cell for cell in self.cells.values() if cell.exact_match is not None]

@@ -318,3 +318,11 @@ def test_an_n_in_that_is_usual_for_every_len_needs_no_panel_of_its_own() -> None
         ("seq2seq (n_in max(5, LEN))", [2, 5]),
         ("seq2seq (n_in 6)", [2, 5]),
     ]
+
+
+def test_a_panel_lists_its_axes_once() -> None:
+    (panel,) = panels([cell(2, mem, 1.0) for mem in (50, 16)])
+    assert panel.mems == [16, 50]
+    assert panel.mems is panel.mems
+    assert panel.lens is panel.lens
+    assert panel.evaluated is panel.evaluated
