@@ -1,19 +1,17 @@
 """One sentence per panel: with how much memory exact-match is reached at each LEN, and where it is not."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from raysweep.results.analysis import Cell
 from raysweep.results.panels import Panel
 from raysweep.results.wording import count, ranges
 from raysweep.results.wrapped import TOGETHER
 
 REACHED: Final = 0.99
 """Mean exact-match from which a length counts as learned."""
-
-NO_RESULT: Final = "every trial diverged"
-"""What is said where nothing is waited for, and nothing was learned."""
 
 _FEW: Final = {1: "in one run", 2: "in two runs"}
 """How to say that fewer than three seeds stand behind a statement."""
@@ -30,7 +28,11 @@ class _Outcome:
     above: tuple[int, ...]
     """Larger MEMs that do not reach it."""
     pending: tuple[int, ...]
-    """MEMs without a result that could change the outcome."""
+    """MEMs whose first result is waited for, and could change the outcome."""
+    failed: tuple[int, ...]
+    """MEMs whose trials failed, so that a result that could change the outcome is not waited for."""
+    fate: str
+    """What came of every trial; empty where there is a result, or one is waited for."""
 
 
 def finding(panel: Panel) -> str:
@@ -41,7 +43,7 @@ def finding(panel: Panel) -> str:
     behind = {outcome.seeds for outcome in lens_of if outcome.seeds}
     if not behind:
         waiting = any(outcome.pending for outcome in lens_of)
-        return f"{panel.label}: {'no results yet' if waiting else NO_RESULT}."
+        return f"{panel.label}: {'no results yet' if waiting else _fate(panel.cells.values())}."
     told_once = _FEW.get(min(behind), "") if len(behind) == 1 else None
     where = {outcome: _where(lens, outcome, panel, told_once) for outcome, lens in lens_of.items()}
     return _sentence(panel, where, f" {told_once}" if told_once else "")
@@ -53,18 +55,33 @@ def _outcome(panel: Panel, n_out: int) -> _Outcome:
     reached = [mem for mem, share in shares.items() if share >= REACHED]
     smallest = min(reached, default=None)
     telling = smallest if smallest is not None else max(shares, key=shares.__getitem__, default=None)
+    wanted = {
+        mem: cell for mem, cell in cells.items() if not cell.seeds and (smallest is None or mem < smallest)
+    }
+    pending = tuple(mem for mem, cell in wanted.items() if cell.missing)
     return _Outcome(
         mem=smallest,
         seeds=len(cells[telling].seeds) if telling is not None else 0,
         above=tuple(
             mem
             for mem, cell in cells.items()
-            if smallest is not None and mem > smallest and mem not in reached and cell.settled
+            if smallest is not None and mem > smallest and mem not in reached and _has_ended(cell)
         ),
-        pending=tuple(
-            mem for mem, cell in cells.items() if not cell.settled and (smallest is None or mem < smallest)
-        ),
+        pending=pending,
+        failed=tuple(mem for mem, cell in wanted.items() if shares and cell.failed and not cell.missing),
+        fate="" if shares or pending else _fate(cells.values()),
     )
+
+
+def _has_ended(cell: Cell) -> bool:
+    """Whether there is a result to tell of: an average, or a divergence of every replicate."""
+    return bool(cell.seeds) or not (cell.missing or cell.failed)
+
+
+def _fate(cells: Collection[Cell]) -> str:
+    """Say what came of every trial, where none has a result and none is waited for."""
+    fates = {"diverged": any(cell.diverged for cell in cells), "failed": any(cell.failed for cell in cells)}
+    return f"every trial {' or '.join(fate for fate, befell in fates.items() if befell)}"
 
 
 def _where(lens: Sequence[int], outcome: _Outcome, panel: Panel, told_once: str | None) -> str:
@@ -81,6 +98,8 @@ def _where(lens: Sequence[int], outcome: _Outcome, panel: Panel, told_once: str 
         reservations.append(f"but not with MEM{TOGETHER}{_listed(outcome.above)}")
     if outcome.pending and outcome.seeds:
         reservations.append(f"no result with MEM{TOGETHER}{_listed(outcome.pending)} yet")
+    if outcome.failed:
+        reservations.append(f"no result with MEM{TOGETHER}{_listed(outcome.failed)}: trials failed")
     return f"{words} ({'; '.join(reservations)})" if reservations else words
 
 
@@ -90,7 +109,7 @@ def _sentence(panel: Panel, where: Mapping[_Outcome, str], runs: str) -> str:
         words for outcome, words in where.items() if outcome.mem is None and outcome.seeds
     )
     unknown = ", ".join(words for outcome, words in where.items() if not outcome.seeds and outcome.pending)
-    lost = ", ".join(words for outcome, words in where.items() if not outcome.seeds and not outcome.pending)
+    lost = [f"{outcome.fate} at {words}" for outcome, words in where.items() if outcome.fate]
     budget = f"in {count(panel.any_cell.settings['epochs'], 'epoch')}"
     clauses = []
     if reached:
@@ -101,9 +120,7 @@ def _sentence(panel: Panel, where: Mapping[_Outcome, str], runs: str) -> str:
         clauses.append(f"{panel.label} does not reach exact-match {REACHED}{runs} at {fallen_short} {budget}")
     if unknown:
         clauses.append(f"no results yet at {unknown}")
-    if lost:
-        clauses.append(f"{NO_RESULT} at {lost}")
-    return "; ".join(clauses) + "."
+    return "; ".join([*clauses, *lost]) + "."
 
 
 def _listed(numbers: Iterable[int]) -> str:

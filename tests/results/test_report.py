@@ -198,9 +198,16 @@ def test_without_a_record_the_report_says_what_it_cannot_know(tmp_path: Path, co
 
 
 def cell(
-    n_out: int, mem: int, exact_match: float | None, *, seeds: int = 3, diverged: int = 0, **others: Any
+    n_out: int,
+    mem: int,
+    exact_match: float | None,
+    *,
+    seeds: int = 3,
+    diverged: int = 0,
+    failed: int = 0,
+    **others: Any,
 ) -> Cell:
-    """A cell for findings; without exact-match it has not run, or diverged."""
+    """A cell for findings; without exact-match, those of three replicates that have no fate are to run."""
     settings = TrialSettings(arch="seq2seq", len=n_out, mem=mem, seed=0, **others).model_dump()
     done = tuple(range(seeds)) if exact_match is not None else ()
     settings.pop("seed")
@@ -209,8 +216,8 @@ def cell(
         planned=True,
         seeds=done,
         diverged=tuple(range(diverged)),
-        failed=(),
-        missing=() if done or diverged else (0, 1, 2),
+        failed=tuple(range(diverged, diverged + failed)),
+        missing=() if done else tuple(range(diverged + failed, 3)),
         unplanned=(),
         windows=1050 * len(done),
         exact_match=exact_match,
@@ -265,6 +272,34 @@ def cell(
             [cell(2, 16, 1.0), cell(3, 16, None, diverged=3)],
             "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 16; every trial diverged at LEN 3.",
         ),
+        (
+            [cell(2, 16, 1.0), cell(2, 50, None, diverged=1), cell(3, 16, None, diverged=1)],
+            "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 16; no results yet at LEN 3.",
+        ),
+        (
+            [cell(2, 16, 1.0), cell(2, 50, None, diverged=3)],
+            "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 16 (but not with MEM 50).",
+        ),
+        (
+            [
+                *(cell(2, 8, None, failed=1), cell(2, 16, None, failed=3), cell(2, 50, 1.0)),
+                *(cell(3, 16, None, diverged=1, failed=2), cell(3, 50, 0.5)),
+            ],
+            "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 50 "
+            "(no result with MEM 8 yet; no result with MEM 16: trials failed); "
+            "not at LEN 3 (no result with MEM 16: trials failed) in 5,000 epochs.",
+        ),
+        (
+            [cell(2, 16, 1.0), cell(3, 16, None, failed=3), cell(4, 16, None, diverged=1, failed=2)],
+            "seq2seq reaches exact-match 0.99 at LEN 2 with MEM 16; every trial failed at LEN 3; "
+            "every trial diverged or failed at LEN 4.",
+        ),
+        ([cell(2, 16, None, failed=3)], "seq2seq: every trial failed."),
+        (
+            [cell(2, 16, None, failed=3), cell(3, 16, None, diverged=3)],
+            "seq2seq: every trial diverged or failed.",
+        ),
+        ([cell(2, 16, None, failed=3), cell(3, 16, None, diverged=2)], "seq2seq: no results yet."),
     ],
 )
 def test_findings(cells: Sequence[Cell], sentence: str) -> None:
