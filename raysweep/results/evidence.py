@@ -46,10 +46,11 @@ def _usual_seeds(panel: Panel) -> int:
 def _figure(panel: Panel, seeds: int) -> str:
     if seeds > 1:
         return f"exact-match, mean over {seeds} seeds"
-    sequences = panel.any_cell.settings["eval_sequences"]
     if not seeds:
         return "exact-match"
-    return "exact-match, one run" + (f"; ± over {sequences:,} sequences" if sequences > 1 else "")
+    sequences = panel.any_cell.settings["eval_sequences"]
+    spread = any(cell.interval and len(cell.seeds) == 1 for cell in panel.evaluated)
+    return "exact-match, one run" + (f"; ± over {sequences:,} sequences" if spread else "")
 
 
 def _basis(panel: Panel, seeds: int) -> str:
@@ -79,7 +80,7 @@ def _exception(cell: Cell, seeds: int) -> str:
     if cell.unplanned:
         word = "seed" if len(cell.unplanned) == 1 else "seeds"
         parts.append(f"with {word} {ranges(cell.unplanned)}, no longer in the grid")
-    if (len(cell.seeds) == 1) != (seeds == 1):
+    if cell.interval and (len(cell.seeds) == 1) != (seeds == 1):
         sequences = count(cell.settings["eval_sequences"], "sequence")
         parts.append("± over seeds" if seeds == 1 else f"± over its {sequences}")
     return "; ".join(parts)

@@ -96,7 +96,9 @@ def _remarks(analysis: SweepAnalysis) -> Iterator[str]:
     over = {cell.interval.over for cell in analysis.cells if cell.interval}
     if over:
         yield f"± is half a 95 % interval: Student t, over {' or '.join(sorted(over))}, not cut to 0–1."
-        yield "No ± stands where the replicates are all alike."
+        lone = any(len(cell.seeds) == 1 == cell.settings["eval_sequences"] for cell in analysis.cells)
+        why = "all alike, or one run of one sequence" if lone else "all alike"
+        yield f"No ± stands where the replicates are {why}."
         yield "Shares are rounded down and ± up: 0.99 is reached where it stands, 1.00 is all."
     if any(cell.diverged for cell in analysis.cells):
         yield "Diverged trials are results, but in no average."

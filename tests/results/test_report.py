@@ -175,6 +175,35 @@ def test_what_holds_for_every_cell_is_told_once_and_without_marks(tmp_path: Path
     assert "¹" not in text
 
 
+def test_what_a_plus_minus_is_over_is_told_only_where_one_stands(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2, 3, 4, 5], "mem": [4], "seed": [0, 1]}, **FEW)
+    came = [trial for trial in trials_of(content) if trial.len < 4 or trial.seed == 0]
+    results = synthetic_results(came, lambda trial: 1.0 if trial.len == 5 else 0.5)
+    text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, results))))
+    assert "  ¹ 1 of 2 seeds (1 not run); ± over its 5 sequences\n  ² 1 of 2 seeds (1 not run)\n" in text
+    assert re.search(r"^    4 │ 0\.\d\d ±\S+¹\n    5 │ 1\.00²$", text, re.MULTILINE)
+
+
+def test_one_run_without_a_plus_minus_names_none(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2], "mem": [4]}, **FEW)
+    results = synthetic_results(trials_of(content), lambda _: 1.0)
+    text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, results))))
+    assert "exact-match, one run\n" in text
+    assert "±" not in text
+
+
+@pytest.mark.parametrize("sequences", [1, 4])
+def test_the_legend_says_where_no_plus_minus_stands(tmp_path: Path, sequences: int) -> None:
+    axes = {"arch": ["echo"], "len": [2, 3], "mem": [4]}
+    content = planned({**axes, "seed": [0, 1]}, defaults={"eval_sequences": sequences})
+    came = trials_of(content)[:-1]
+    results = synthetic_results(came, lambda trial: 1.0 if trial.seed else 0.5)
+    text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, results))))
+    why = "all alike, or one run of one sequence" if sequences == 1 else "all alike"
+    assert f"No ± stands where the replicates are {why}.\n" in text
+    assert ("over its" in text) == (sequences > 1)
+
+
 def test_a_mem_without_results_says_so(tmp_path: Path) -> None:
     content = planned({"arch": ["echo"], "len": [2], "mem": [4, 8]}, **FEW)
     (first, _) = trials_of(content)
