@@ -123,13 +123,15 @@ def report(
     """
     from raysweep.results.analysis import analyse
     from raysweep.results.export import report_csv, report_json
-    from raysweep.results.report import report_view
+    from raysweep.results.report import PLAN_UNKNOWN, report_view
 
     if as_json and as_csv:
         raise UsageError("--json and --csv: choose one of them")
     analysis = analyse(_ledger(sweep))
     if as_json or as_csv:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        if not analysis.plan_known:
+            print(PLAN_UNKNOWN, file=sys.stderr)
         sys.stdout.write(report_json(analysis) if as_json else report_csv(analysis))
     else:
         _print(report_view(analysis, mem=mem))

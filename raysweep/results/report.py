@@ -5,6 +5,7 @@ grid no longer asks for, findings, failures, and how to read the intervals.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -17,6 +18,11 @@ from raysweep.results.panels import panels
 from raysweep.results.positions import PositionTable, choose_mem
 from raysweep.results.wording import count, ranges
 from raysweep.results.wrapped import Wrapped
+
+PLAN_UNKNOWN: Final = (
+    "sweep.json is missing or unreadable: what was asked for is not known, so what is missing is not either."
+)
+"""What must be known to read any form of the report on such a folder."""
 
 _SHOWN_FAILURES = 5
 
@@ -103,4 +109,4 @@ def _remarks(analysis: SweepAnalysis) -> Iterator[str]:
     if any(cell.diverged for cell in analysis.cells):
         yield "Diverged trials are results, but in no average."
     if not analysis.plan_known:
-        yield "sweep.json is absent or torn: what was asked is not known, so what is missing is not either."
+        yield PLAN_UNKNOWN

@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
+from raysweep import cli
 from raysweep.results.analysis import CELL_SETTINGS, SweepAnalysis, analyse
 from raysweep.results.export import report_csv, report_json
+from raysweep.results.report import PLAN_UNKNOWN
 from tests.results.sweeps import planned, result_with, synthetic_results, trials_of, write_sweep
 
 BLOCK = {"arch": ["echo"], "mem": [4], "windows": [2], "batch_size": [2], "eval_sequences": [2]}
@@ -134,3 +137,30 @@ def test_csv_and_json_carry_the_same_numbers_in_full(tmp_path: Path) -> None:
     assert [float(row[f"position_{i}"]) for i in (1, 2, 3)] == cell["position_accuracy"]
     assert float(row["learning_rate"]) == cell["settings"]["learning_rate"] == 0.0012345678901
     assert float(row["loss"]) == cell["loss"]
+
+
+@pytest.mark.parametrize("form", ["as_json", "as_csv"])
+@pytest.mark.parametrize("record", [None, b"torn"])
+def test_without_a_record_stderr_says_what_the_numbers_cannot(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
+    record: bytes | None,
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the command's own; pytest keeps its handlers
+    content = planned({**BLOCK, "len": [2, 3]})
+    ledger = write_sweep(tmp_path / "s", content, synthetic_results(trials_of(content)[:1]))
+    known = analyse(ledger)
+    cli.report(tmp_path / "s", **{form: True})
+    assert capsys.readouterr().err == ""
+    ledger.paths.record.unlink()
+    if record is not None:
+        ledger.paths.record.write_bytes(record)
+    unknown = analyse(ledger)
+    cli.report(tmp_path / "s", **{form: True})
+    printed = capsys.readouterr()
+    assert printed.err == f"{PLAN_UNKNOWN}\n"
+    assert printed.out == (report_json if form == "as_json" else report_csv)(unknown)
+    assert known.plan_known
+    assert not unknown.plan_known

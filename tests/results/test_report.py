@@ -221,7 +221,7 @@ def test_without_a_record_the_report_says_what_it_cannot_know(tmp_path: Path, co
     ledger = write_sweep(tmp_path / "s", None, results, [failure_of(trials[1])])
     text = drawn(report_view(analyse(ledger)))
     assert f"s · {committed} of {committed + 1} trial" in text
-    assert "sweep.json is absent or torn: what was asked is not known" in text
+    assert "sweep.json is missing or unreadable: what was asked for is not known" in text
     assert "no longer in the grid" not in text
     assert ("MEM 4" in text) == bool(committed)
 
