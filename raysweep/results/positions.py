@@ -18,20 +18,25 @@ _NUMBER: Final = 6
 """Columns of one position: a share with a space on either side."""
 
 
-def choose_mem(panels: Sequence[Panel], mem: int | None) -> int | None:
-    """The MEM to show: the one asked for, or else the largest that has results; None where none has.
+def position_table(
+    current: Sequence[Panel], former: Sequence[Panel], mem: int | None
+) -> "PositionTable | None":
+    """The table at the MEM asked for, of the latest grid's panels or else of the former ones.
+
+    By default at the largest MEM of the latest grid that has results; None where none has.
 
     Raises:
         UsageError: no cell has the MEM that was asked for.
     """
-    known = sorted({number for panel in panels for number in panel.mems})
+    known = sorted({number for panel in (*current, *former) for number in panel.mems})
     if mem is None:
-        return max((cell.settings["mem"] for panel in panels for cell in panel.evaluated), default=None)
-    if mem not in known:
-        raise UsageError(
-            f"--mem {mem}: not a MEM of the latest grid; use one of {', '.join(map(str, known))}"
-        )
-    return mem
+        mem = max((cell.settings["mem"] for panel in current for cell in panel.evaluated), default=None)
+    elif mem not in known:
+        raise UsageError(f"--mem {mem}: no MEM of this sweep; use one of {', '.join(map(str, known))}")
+    if mem is None:
+        return None
+    asked = any(mem in panel.mems for panel in current)
+    return PositionTable(current if asked else former, mem, known, former=not asked)
 
 
 class PositionTable:
@@ -41,17 +46,17 @@ class PositionTable:
     table tells, and in the end as few bars.
     """
 
-    def __init__(self, panels: Sequence[Panel], mem: int) -> None:
-        """Keep the cells of this MEM that have results."""
-        self._mem = mem
-        self._others = sorted({number for panel in panels for number in panel.mems} - {mem})
+    def __init__(self, panels: Sequence[Panel], mem: int, known: Sequence[int], *, former: bool) -> None:
+        """Keep the cells of this MEM that have results; `known` is every MEM that could be chosen."""
+        self._title = f" · MEM {mem}{', no longer in the grid' if former else ''}"
+        self._others = [number for number in known if number != mem]
         self._groups = [(panel, cells) for panel in panels if (cells := _evaluated(panel, mem))]
         self._headed = any(panel.label != panel.arch for panel in panels)
         """Whether labels are too long for a column, and stand above their rows instead."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the title, the positions' numbers, and a line per LEN."""
-        title = Text.assemble(("position accuracy", "bold"), f" · MEM {self._mem}")
+        title = Text.assemble(("position accuracy", "bold"), self._title)
         choice = f"(choose with --mem: {', '.join(map(str, self._others))})" if self._others else ""
         if title.cell_len + 1 + cell_len(choice) <= options.max_width:
             yield title.append(f" {choice}".rstrip())

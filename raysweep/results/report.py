@@ -15,7 +15,7 @@ from raysweep.results.clean_text import clean_text
 from raysweep.results.findings import finding
 from raysweep.results.heatmap import heat_maps
 from raysweep.results.panels import panels
-from raysweep.results.positions import PositionTable, choose_mem
+from raysweep.results.positions import position_table
 from raysweep.results.wording import count, ranges
 from raysweep.results.wrapped import Wrapped
 
@@ -32,23 +32,22 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None) -> Renderabl
 
     Args:
         analysis: what `analyse` found.
-        mem: the MEM whose accuracy per position is shown; by default the largest that has results.
+        mem: the MEM whose accuracy per position is shown, of the latest grid's cells or else of former
+            ones; by default the latest grid's largest that has results.
 
     Raises:
         UsageError: no cell has this MEM.
     """
     current = panels(cell for cell in analysis.cells if cell.planned or not analysis.plan_known)
     former = panels(cell for cell in analysis.cells if not cell.planned and analysis.plan_known)
-    shown_mem = choose_mem(current or former, mem)
+    positions = position_table(current, former, mem)
     parts: list[RenderableType] = [Group(*_header(analysis)), *heat_maps(current)]
-    if shown_mem is not None:
-        parts.append(PositionTable(current or former, shown_mem))
+    if positions is not None:
+        parts.append(positions)
     if former:
         parts.append(Text("no longer in the grid, results kept", "bold"))
         parts.extend(heat_maps(former))
-    parts.append(
-        Group(Text("findings", "bold"), *(Wrapped(finding(panel), 2, 4) for panel in current or former))
-    )
+    parts.append(Group(Text("findings", "bold"), *(Wrapped(finding(panel), 2, 4) for panel in current)))
     if analysis.failures:
         parts.append(Group(*_failures(analysis)))
     if remarks := list(_remarks(analysis)):

@@ -214,6 +214,13 @@ def test_a_mem_without_results_says_so(tmp_path: Path) -> None:
     )
 
 
+def test_a_mem_of_former_results_can_be_chosen(eventful: SweepAnalysis) -> None:
+    text = drawn(report_view(eventful, mem=8), width=100)
+    table = text.index("position accuracy · MEM 8, no longer in the grid (choose with --mem: 16, 50, 300)\n")
+    rows = text[table:].split("\n\n")[0].splitlines()[2:]
+    assert [row[:13] for row in rows] == ["  echo    2 │", "  echo    4 │", "  echo    8 │"]
+
+
 @pytest.mark.parametrize("committed", [0, 1])
 def test_without_a_record_the_report_says_what_it_cannot_know(tmp_path: Path, committed: int) -> None:
     trials = trials_of(planned({"arch": ["echo"], "len": [2, 3], "mem": [4]}))
