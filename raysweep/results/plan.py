@@ -11,6 +11,7 @@ from rich.text import Text
 
 from raysweep.cost import Pace, makespan
 from raysweep.grid import Grid
+from raysweep.results.wording import duration
 from raysweep.settings import TrialSettings, usual_n_in
 
 _LISTED: Final = ("len", "mem", "seed")
@@ -145,25 +146,3 @@ def compressed(values: Sequence[int]) -> str:
         numbers = [number for _, number in run]
         runs += [f"{numbers[0]}..{numbers[-1]}"] if len(numbers) > 2 else list(map(str, numbers))
     return ", ".join(runs)
-
-
-def duration(seconds: float, *, rough: bool = False) -> str:
-    """Write a duration in its two largest units, or in the largest that still says enough.
-
-    >>> [duration(s) for s in (0.4, 42, 470, 3720, 200_000)]
-    ['1 s', '42 s', '7 min 50 s', '1 h 2 min', '2 d 7 h']
-    >>> [duration(s, rough=True) for s in (42, 250, 5000)]
-    ['40 s', '4 min', '1 h 20 min']
-    """
-    if rough:
-        unit = 10 if seconds < 90 else 60 if seconds < 3600 else 600
-        seconds = max(1, round(seconds / unit)) * unit
-    left = max(1, round(seconds))
-    parts = []
-    for size, unit_name in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count} {unit_name}")
-        elif parts:
-            break
-    return " ".join(parts[:2])

@@ -15,7 +15,7 @@ from raysweep.results.clean_text import clean_text
 from raysweep.results.ledger import Failure, Ledger
 from raysweep.results.schema import DecodedTrial
 from raysweep.results.trial_lookup import find_trial, read_trial
-from raysweep.results.wording import bar, count, setting, share
+from raysweep.results.wording import bar, count, duration, setting, share
 from raysweep.results.wrapped import TOGETHER, Wrapped
 from raysweep.settings import TrialSettings
 
@@ -47,21 +47,9 @@ def _title(trial_id: str, *facts: str) -> Text:
 def _heading(trial: DecodedTrial) -> Text:
     result, provenance = trial.result, trial.provenance
     seconds = result.trace_s + result.train_s + result.eval_s
-    place = f"{_duration(seconds)} on {provenance.host}, {result.device}"
+    place = f"{duration(seconds)} on {provenance.host}, {result.device}"
     attempt = [f"attempt {provenance.attempts}"] if provenance.attempts > 1 else []
     return _title(result.settings.trial_id, result.status, place, *attempt)
-
-
-def _duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> _duration(0.94), _duration(41.2), _duration(470)
-    ('0.9 s', '41 s', '7 min 50 s')
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _settings(settings: TrialSettings) -> Wrapped:
@@ -96,7 +84,7 @@ def _layers(layers: Iterable[LayerWeight]) -> Table:
 
 
 def _curves(curve: Curve, loss: float, accuracy: float) -> Iterator[Text]:
-    """The learning curve as two bars, between their first and last values."""
+    """The learning curve as two bars: before them the mean of its first point, behind them the last epoch."""
     losses = _condensed(curve.loss)
     top = max((value for value in losses if math.isfinite(value)), default=1.0)
     yield Text.assemble(
@@ -104,7 +92,7 @@ def _curves(curve: Curve, loss: float, accuracy: float) -> Iterator[Text]:
     )
     yield Text.assemble(
         ("accuracy  ", "bold"),
-        f"{curve.accuracy[0]:.2f} {_bar(_condensed(curve.accuracy))} {accuracy:.2f}",
+        f"{share(curve.accuracy[0])} {_bar(_condensed(curve.accuracy))} {share(accuracy)}",
     )
 
 

@@ -1,18 +1,18 @@
-"""Numbers and lists as the report's words."""
+"""Numbers, lists and durations as the words of reports and plans."""
 
 from collections.abc import Iterable, Sequence
 from math import ceil, floor
 from typing import Any, Final
 
-ROUNDING: Final = 1e-6
-"""What binary fractions may be off by, before they are rounded: 0.29 is a little less than 0.29."""
+ROUNDING: Final = 2e-5
+"""What binary fractions may be off by in hundredths: 0.29 is a little less, 0.83 of four bytes 0.82999998."""
 
 
 def share(value: float) -> str:
     """A share to two places, rounded down: 0.99 says that 0.99 is reached, 1.00 that all is right.
 
-    >>> share(0.987), share(0.29), share(1.0)
-    ('0.98', '0.29', '1.00')
+    >>> share(0.987), share(0.29), share(0.82999998), share(1.0)
+    ('0.98', '0.29', '0.83', '1.00')
     """
     return f"{floor(100 * value + ROUNDING) / 100:.2f}"
 
@@ -61,6 +61,30 @@ def setting(name: str, value: Any) -> str:
     if name == "epochs":
         return count(value, "epoch")
     return f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+
+
+def duration(seconds: float, *, rough: bool = False) -> str:
+    """Write a duration in its two largest units, or in the largest that still says enough.
+
+    >>> [duration(s) for s in (0.4, 9.96, 42, 470, 3720, 200_000)]
+    ['< 1 s', '10 s', '42 s', '7 min 50 s', '1 h 2 min', '2 d 7 h']
+    >>> [duration(s, rough=True) for s in (42, 250, 5000)]
+    ['40 s', '4 min', '1 h 20 min']
+    """
+    if rough:
+        unit = 10 if seconds < 90 else 60 if seconds < 3600 else 600
+        seconds = max(1, round(seconds / unit)) * unit
+    left = round(seconds)
+    if left < 1:
+        return "< 1 s"
+    parts = []
+    for size, unit_name in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        number, left = divmod(left, size)
+        if number:
+            parts.append(f"{number} {unit_name}")
+        elif parts:
+            break
+    return " ".join(parts[:2])
 
 
 def bar(shares: Sequence[float]) -> str:

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 
 from raysweep.errors import ResultsError, UsageError
+from raysweep.outcome import Curve
 from raysweep.results.ledger import Ledger
 from raysweep.results.trial_view import find_trial, trial_view
 from raysweep.settings import TrialSettings
@@ -45,6 +49,27 @@ def ledger(trials: Sequence[TrialSettings], tmp_path_factory: pytest.TempPathFac
     results = synthetic_results([done, diverged, long], diverged=lambda trial: trial == diverged)
     failure = failure_of(failed, "no luck", kind="error", traceback=TRACEBACK, host="node\u202e-1")
     return write_sweep(tmp_path_factory.mktemp("show") / "s", CONTENT, results, [failure])
+
+
+def show(tmp_path: Path, **changes: Any) -> str:
+    """What is shown of a done trial some of whose figures are others."""
+    (result,) = synthetic_results(trials_of(CONTENT)[:1])
+    ledger = write_sweep(tmp_path / "s", CONTENT, [replace(result, **changes)])
+    return drawn(trial_view(ledger, result.settings.trial_id))
+
+
+@pytest.mark.parametrize(
+    ("train_s", "text"), [(0.3, "< 1 s"), (9.96, "10 s"), (470.0, "7 min 50 s"), (7200.0, "2 h")]
+)
+def test_a_duration_is_told_as_a_plan_tells_it(tmp_path: Path, train_s: float, text: str) -> None:
+    assert f"· done · {text} on node-1" in show(tmp_path, trace_s=0.0, train_s=train_s, eval_s=0.0)
+
+
+def test_no_accuracy_is_rounded_up(tmp_path: Path) -> None:
+    curve = Curve(np.array([25, 5000], np.int32), np.array([4.6, 0.3]), np.array([0.019, 0.9]))
+    shown = show(tmp_path, curve=curve, loss=0.25, accuracy=0.996)
+    assert "accuracy  0.01 ▁█ 0.99\n" in shown  # the last epoch's, not the last point's mean
+    assert "loss      4.60 █▁ 0.25\n" in shown
 
 
 def lines_of(text: str) -> str:
