@@ -1,7 +1,6 @@
 """The plan: what a grid asks for, what is done, and how long the rest may take, as a rich renderable."""
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import groupby
 from math import prod
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from raysweep.cost import Pace, makespan
 from raysweep.grid import Grid
-from raysweep.results.wording import duration
+from raysweep.results.wording import count, duration, ranges
 from raysweep.settings import TrialSettings, usual_n_in
 
 _LISTED: Final = ("len", "mem", "seed")
@@ -47,7 +46,7 @@ def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int, gpus: in
 
 def _headline(grid: Grid, missing: Sequence[TrialSettings], pace: Pace, cpus: int, gpus: int) -> str:
     planned = len(grid.trials)
-    counts = f"{grid.name}: {_counted(planned, 'trial')}, {planned - len(missing):,} done"
+    counts = f"{grid.name}: {count(planned, 'trial')}, {planned - len(missing):,} done"
     if not missing:
         return f"{counts}, nothing to train"
     slots = grid.resources.slots(cpus, gpus)
@@ -58,17 +57,13 @@ def _headline(grid: Grid, missing: Sequence[TrialSettings], pace: Pace, cpus: in
         return (
             f"{counts}, {len(missing):,} to train, but not here: a trial asks for {asked}, there are {there}"
         )
-    rests = f"measured on {_counted(pace.n_measured, 'trial')}" if pace.n_measured else "assumed"
+    rests = f"measured on {count(pace.n_measured, 'trial')}" if pace.n_measured else "assumed"
     wall = duration(makespan(missing, pace, slots), rough=True)
-    return f"{counts}, {len(missing):,} to train, about {wall} on {_counted(cpus, 'core')} (pace {rests})"
+    return f"{counts}, {len(missing):,} to train, about {wall} on {count(cpus, 'core')} (pace {rests})"
 
 
 def _cores_and_gpus(cpus: float, gpus: float) -> str:
     return f"{cpus:g} cores and {gpus:g} GPUs"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _table(
@@ -86,7 +81,7 @@ def _table(
             table.add_row(
                 "",
                 arch,
-                *(compressed([getattr(trial, setting) for trial in row]) for setting in listed),
+                *(ranges((getattr(trial, setting) for trial in row), to="..") for setting in listed),
                 f"{epochs:,}",
                 f"{len(row):,}",
                 f"{len(row) - len(missing):,}",
@@ -133,16 +128,3 @@ def _products(
         return
     for _, part in _parted(trials, split[:1]):
         yield from _products(part, listed, split[1:])
-
-
-def compressed(values: Sequence[int]) -> str:
-    """Write numbers shortly: three or more in a row as a range.
-
-    >>> compressed([2, 3, 4, 5, 8]), compressed([300, 16]), compressed([0, 1])
-    ('2..5, 8', '16, 300', '0, 1')
-    """
-    runs: list[str] = []
-    for _, run in groupby(enumerate(sorted(set(values))), lambda item: item[1] - item[0]):
-        numbers = [number for _, number in run]
-        runs += [f"{numbers[0]}..{numbers[-1]}"] if len(numbers) > 2 else list(map(str, numbers))
-    return ", ".join(runs)

@@ -36,11 +36,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def ranges(numbers: Iterable[int]) -> str:
+def ranges(numbers: Iterable[int], to: str = "–") -> str:
     """Whole numbers, ascending; three or more in a row as a range.
 
-    >>> ranges([2, 3, 4, 7, 9, 10])
-    '2–4, 7, 9, 10'
+    >>> ranges([2, 3, 4, 7, 9, 10]), ranges([300, 16, 5, 4, 3], to="..")
+    ('2–4, 7, 9, 10', '3..5, 16, 300')
     """
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
@@ -48,7 +48,7 @@ def ranges(numbers: Iterable[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    parts = [f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    parts = [f"{run[0]}{to}{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
     return ", ".join(parts)
 
 
