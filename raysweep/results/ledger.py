@@ -32,7 +32,8 @@ __all__ = ["Damage", "Failure", "Ledger", "SweepRecord", "VerifyReport", "Writer
 class Ledger:
     """A results folder, as readers see it; it need not exist yet.
 
-    Every method reads the files anew, so a run under way is seen as it goes.
+    Every method reads the files anew, so a run under way is seen as it goes; only a row whose schema was
+    looked at is not looked at for it again.
 
     Args:
         folder: the results folder of one sweep, such as `results/lengths`.
