@@ -58,7 +58,6 @@ class Training:
             self._restore(checkpoint)
         self._steps = (steps or CompiledSteps()).of(settings)
         self._trace_s = self._steps.trace(self._variables, settings)
-        self._epochs_per_s = 0.0
 
     @property
     def epoch(self) -> int:
