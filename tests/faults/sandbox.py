@@ -66,7 +66,7 @@ class Sandbox:
     def environment(self, faults: Faults = (), **extra: str) -> dict[str, str]:
         """The command's environment, with faults that strike its workers (see tests/inject)."""
         values = {**self.env, **extra}
-        if faults or extra.keys() & {"RAYSWEEP_CONSTANTS", "RAYSWEEP_CLOCK"}:
+        if faults or extra.keys() & {"RAYSWEEP_CONSTANTS", "RAYSWEEP_CONTROLLER", "RAYSWEEP_CLOCK"}:
             state = self.folder / "struck"
             state.mkdir(exist_ok=True)
             default = {"trial": "", "times": 1, "epoch": 0, "state": str(state)}

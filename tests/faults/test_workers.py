@@ -82,3 +82,23 @@ def test_a_loss_that_is_not_a_number_is_a_result(sandbox: Sandbox) -> None:
     again = sandbox.run()
     assert again.returncode == 0
     assert "to train" not in again.stdout  # a diverged trial is not tried again
+
+
+def test_a_controller_that_gives_up_is_another_round(sandbox: Sandbox) -> None:
+    slow = {"what": "slow", "seconds": 1, **ALWAYS}
+    done = sandbox.run(faults=[slow], RAYSWEEP_CONTROLLER="once")
+    assert done.returncode == 0, done.stdout + done.stderr + sandbox.log
+    assert "worker lost (Tune's controller gave up); will be tried again" in done.stdout
+    assert "the controller lost its head" in sandbox.log
+    assert "Traceback" not in done.stdout + done.stderr
+    check_undisturbed(sandbox, rerun=False)
+
+
+@pytest.mark.slow
+def test_a_controller_that_never_works_ends_the_run(sandbox: Sandbox) -> None:
+    done = sandbox.run(RAYSWEEP_CONTROLLER="always")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "Ray Tune made no progress" in done.stderr
+    assert "the controller lost its head" in done.stderr
+    assert "Traceback" not in done.stderr
+    check_undisturbed(sandbox)

@@ -7,6 +7,7 @@ that counts the times across processes), `seconds` (for slow), `message` (for ra
 stays the real one; where a trial is begun or taken up, `state` gets a note of the epoch and the
 file of the code.
 ``RAYSWEEP_CONSTANTS`` is a JSON object: values for constants, by dotted name.
+``RAYSWEEP_CONTROLLER`` says when Tune's controller raises: `once`, after a trial has finished, or `always`.
 ``RAYSWEEP_CLOCK`` is how many seconds the clock is set forward four seconds after the start.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 FAULTS = json.loads(os.environ.get("RAYSWEEP_FAULTS", "[]"))
 STRIKES = ("raise", "exit", "hang", "stop", "slow", "nan", "eat")
 CLOCK = float(os.environ.get("RAYSWEEP_CLOCK", "0"))
+CONTROLLER = os.environ.get("RAYSWEEP_CONTROLLER")
 CONSTANTS = json.loads(os.environ.get("RAYSWEEP_CONSTANTS", "{}"))
 
 
@@ -135,6 +137,20 @@ def set_constants(name):
     return change
 
 
+def fail_controller(module):
+    """Let Tune's controller give up."""
+    step, raised = module.TuneController.step, []
+
+    def failing(self):
+        finished = any(trial.status == "TERMINATED" for trial in self.get_trials())
+        if CONTROLLER == "always" or (finished and not raised):
+            raised.append(True)
+            raise RuntimeError("the controller lost its head")
+        step(self)
+
+    module.TuneController.step = failing
+
+
 if CLOCK:
 
     def stepped(real=time.time, began=time.monotonic()):  # noqa: B008  # read once, at the start
@@ -145,6 +161,8 @@ if CLOCK:
 
 if FAULTS:
     sys.meta_path.insert(0, AfterImport("raysweep.experiment", wrap))
+if CONTROLLER is not None:
+    sys.meta_path.insert(0, AfterImport("ray.tune.execution.tune_controller", fail_controller))
 if FAULTS or CONSTANTS:
 
     def change_worker(module):
