@@ -66,11 +66,6 @@ class Cell:
         return "failed" if self.failed else "not run"
 
     @property
-    def settled(self) -> bool:
-        """Whether any replicate has come to an end, be it a divergence."""
-        return bool(self.seeds or self.diverged)
-
-    @property
     def updates(self) -> int:
         """Adam updates of one training."""
         settings = self.settings

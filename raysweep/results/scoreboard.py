@@ -176,7 +176,7 @@ class Scoreboard:
                 epochs, figures = "starting", ""
             else:
                 epochs = f"{trial.epoch:,}/{trial.settings.epochs:,}" + (" epochs" if width >= 96 else "")
-                figures = f"loss {trial.loss:4.2f} acc {trial.accuracy:4.2f}"
+                figures = f"loss {trial.loss:4.2f} acc {share(trial.accuracy)}"
             lines.add_row(f"  {self.label(trial.settings)}", bar, epochs, figures)
         return lines
 

@@ -139,7 +139,8 @@ def set_constants(name):
 
 def fail_controller(module):
     """Let Tune's controller give up."""
-    step, raised = module.TuneController.step, []
+    step = module.TuneController.step
+    raised: list[bool] = []
 
     def failing(self):
         finished = any(trial.status == "TERMINATED" for trial in self.get_trials())

@@ -40,7 +40,7 @@ def test_the_board_at_80_columns(board: Scoreboard) -> None:
     assert " 1/6 · 1 failed · 03:12 gone, ~" in lines[0]
     assert lines[0].endswith(" left")
     assert lines[1].startswith("  seq2seq len 4 mem 300 ━")
-    assert lines[1].endswith(" 3,250/5,000 loss 2.11 acc 0.34")
+    assert lines[1].endswith(" 3,250/5,000 loss 2.11 acc 0.33")
     assert lines[2].split() == ["seq2seq", "len", "5", "mem", "300", "starting"]
     assert lines[3] == "last: seq2seq len 2 mem 300   exact 0.99   41.2 s · 0.3 trials/min"
     assert lines[4].startswith("failed: seq2seq len 3 mem 300: worker lost (its ")
