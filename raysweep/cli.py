@@ -4,8 +4,12 @@ Ray and TensorFlow are imported only where trials are missing, DuckDB and Arrow 
 that help, plans and reports come at once.
 """
 
+import io
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +17,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from raysweep.errors import GridError, RaysweepError, UsageError
+from raysweep.errors import GridError, RaysweepError, StorageError, UsageError
 from raysweep.machine import local_cpus, local_gpus
 
 if TYPE_CHECKING:
@@ -129,10 +133,10 @@ def report(
         raise UsageError("--json and --csv: choose one of them")
     analysis = analyse(_ledger(sweep))
     if as_json or as_csv:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         if not analysis.plan_known:
             print(PLAN_UNKNOWN, file=sys.stderr)
-        sys.stdout.write(report_json(analysis) if as_json else report_csv(analysis))
+        with _output():
+            sys.stdout.write(report_json(analysis) if as_json else report_csv(analysis))
     else:
         _print(report_view(analysis, mem=mem))
 
@@ -172,11 +176,27 @@ def verify(sweep: Folder) -> None:
 
 def main() -> None:
     """Run the command line; every error of `raysweep.errors` becomes its message and its exit code."""
+    _prepare_streams()
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # until a run has handlers of its own
     try:
         app(prog_name="raysweep")
     except RaysweepError as error:
         _complain(error)
         sys.exit(error.exit_code)
+
+
+def _prepare_streams() -> None:
+    """Open what the shell closed (`>&-`), so that no file of ours gets its number; print any encoding."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _complain(error: RaysweepError) -> None:
@@ -203,6 +223,22 @@ def _ledger(folder: Path) -> "Ledger":
 
 
 def _print(renderable: RenderableType) -> None:
-    """Print; a closed pipe ends the command at once and without a word, as it ends other Unix commands."""
+    """Print for people."""
+    with _output():
+        Console().print(renderable)
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """Print within; a closed pipe ends the command without a word, as it ends other Unix commands.
+
+    Raises:
+        StorageError: standard output is a file, and its disk is full.
+    """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    Console().print(renderable)
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer would fail again
+        raise StorageError(f"the output cannot be written: {error.strerror or error}") from error

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import time
+import zipfile
 from typing import Any, Final
 
 import numpy as np
@@ -124,21 +125,26 @@ class Training:
         trial = self.settings.trial_id
         if digest != _digest(content):
             raise ResultsError(f"checkpoint of {trial}: damaged; start the trial without it")
+        try:
+            self._take(content)
+        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+            raise ResultsError(
+                f"checkpoint of {trial}: not one of this raysweep ({error}); start the trial without it"
+            ) from error
+
+    def _take(self, content: bytes) -> None:
+        """Go on from the arrays of a checkpoint; what is not as `checkpoint` writes it is a ValueError."""
         with np.load(io.BytesIO(content), allow_pickle=False) as saved:
-            if saved["trial"] != trial:
-                raise ResultsError(
-                    f"checkpoint is of trial {saved['trial']}, not of {trial}; start the trial without it"
-                )
-            # Of an earlier layout there may be no such entry.
-            if (made_with := str(saved.get("made_with", "another layout"))) != _made_with():
-                raise ResultsError(
-                    f"checkpoint of {trial}: made with {made_with}, this is {_made_with()}; "
-                    "start the trial without it"
-                )
+            for key, expected in (("trial", self.settings.trial_id), ("made_with", _made_with())):
+                if (found := str(saved[key])) != expected:
+                    raise ValueError(f"{key}: {found}, here {expected}")
+            shapes = 3 * [weight.shape for weight in layer_weights(self.settings)]
+            arrays = [saved[f"variable_{number}"] for number in range(len(shapes))]
+            if [array.shape for array in arrays] != shapes:
+                raise ValueError("arrays of other shapes")
             self._losses, self._accuracies = saved["loss"], saved["accuracy"]
             self._train_s = float(saved["train_s"])
-            count = 3 * len(layer_weights(self.settings))
-            self._variables = Variables.of([saved[f"variable_{n}"] for n in range(count)])
+            self._variables = Variables.of(arrays)
 
     def result(self) -> TrialResult:
         """Evaluate the trained network on the held-out sequences.

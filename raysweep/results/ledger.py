@@ -154,13 +154,16 @@ class Ledger:
         self._readable |= trial_ids
 
     def _ids(self, path: Path, suffix: str) -> set[str]:
+        found = (trial_of(name, suffix) for name in self._names(path))
+        return {trial_id for trial_id in found if trial_id is not None}
+
+    def _names(self, path: Path) -> list[str]:
         refuse_link(self.paths.folder)
         if not os.path.lexists(path):
-            return set()
+            return []
         folder = Folder(path)
         try:
-            found = (trial_of(name, suffix) for name in folder.names())
-            return {trial_id for trial_id in found if trial_id is not None}
+            return list(folder.names())
         finally:
             folder.close()
 
@@ -185,7 +188,16 @@ class Ledger:
         what = "no row in trials/ vouches for it: the row is lost, or a run was cut off in a commit"
         return {Damage(self.paths.table(k, i), what) for k, i in found if i not in committed}
 
+    def _strangers(self) -> Iterator[Damage]:
+        """Tables that are no trial's, such as copies under other names: *.parquet matches them."""
+        kinds: tuple[Kind, ...] = ("trials", "predictions", "curves")
+        for kind in kinds:
+            for name in self._names(self.paths.folder / kind):
+                if name.endswith(Paths.TABLE_SUFFIX) and trial_of(name, Paths.TABLE_SUFFIX) is None:
+                    yield Damage(self.paths.folder / kind / name, "no trial's file; move it elsewhere")
+
     def _other_damage(self) -> Iterator[Damage]:
+        yield from self._strangers()
         if _read(self.paths.record) is not None and self.record() is None:
             yield Damage(self.paths.record, "torn, or written by another version of raysweep")
         for trial_id in sorted(self._ids(self.paths.failures, Paths.FAILURE_SUFFIX)):

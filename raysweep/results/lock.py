@@ -16,7 +16,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from raysweep.errors import LockedError
+from raysweep.errors import LockedError, ResultsError, StorageError
 from raysweep.results.storage import read_file, refuse_link, storage_errors
 
 _LARGEST: Final = 4096
@@ -77,7 +77,7 @@ def live_holder(path: Path) -> Holder | None:
     """The process that writes now, as far as the lock file's content tells."""
     try:
         holder = Holder.model_validate_json(read_file(path) or b"")
-    except (OSError, ValidationError):
+    except (ResultsError, StorageError, ValidationError):
         return None
     return holder if holder.may_live() else None
 

@@ -68,7 +68,7 @@ class PositionTable:
             return
         column = 0 if self._headed else max(cell_len(panel.label) for panel, _ in self._groups) + 2
         longest = max(len(cell.position_accuracy) for _, cells in self._groups for cell in cells)
-        room = options.max_width - column - len("  LEN │") - 1
+        room = max(options.max_width - column - len("  LEN │") - 1, 1)
         bar_step = -(-longest * 2 // room) if longest * 2 > room else 1
         bars = -(-longest // bar_step)
         step = next(

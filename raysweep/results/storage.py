@@ -101,6 +101,13 @@ class Folder:
             return False
         return True
 
+    def has_folder(self, name: str) -> bool:
+        """Whether there is a folder of that name."""
+        try:
+            return stat.S_ISDIR(os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mode)
+        except OSError:
+            return False
+
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         with storage_errors("remove", self.path / name), suppress(FileNotFoundError):

@@ -21,6 +21,11 @@ class Damage:
     what: str
     """What is wrong with it, in words."""
 
+    @property
+    def trial_id(self) -> str:
+        """Of the trial whose file it is, if it is one's."""
+        return self.path.stem
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
@@ -103,5 +108,5 @@ def _content(path: Path) -> bytes:
 def _size(path: Path) -> int | None:
     try:
         return path.lstat().st_size
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None

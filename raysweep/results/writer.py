@@ -65,16 +65,16 @@ class Writer:
             self._checkpoints,
         ):
             for name in [name for name in folder.names() if name.endswith(Paths.TEMPORARY_SUFFIX)]:
-                folder.remove(name)
+                self._remove(folder, name)
         for folder in (self._predictions, self._curves):
             for trial_id in _ids(folder, Paths.TABLE_SUFFIX) - self._committed:
-                folder.remove(trial_id + Paths.TABLE_SUFFIX)
+                self._remove(folder, trial_id + Paths.TABLE_SUFFIX)
         for folder, suffix in (
             (self._failures, Paths.FAILURE_SUFFIX),
             (self._checkpoints, Paths.CHECKPOINT_SUFFIX),
         ):
             for trial_id in _ids(folder, suffix) & self._committed:
-                folder.remove(trial_id + suffix)
+                self._remove(folder, trial_id + suffix)
 
     def check(self) -> list[Damage]:
         """Read every committed file; set a damaged trial's files aside, so that the trial is missing again.
@@ -192,6 +192,13 @@ class Writer:
                 folder.move(name, target, new_name)
         finally:
             target.close()
+
+    def _remove(self, folder: Folder, name: str) -> None:
+        """Remove a file of ours; a folder of that name is somebody's, and is moved out of the way."""
+        if folder.has_folder(name):
+            self._move_to_damaged([(folder, name, name)], "folder")
+        else:
+            folder.remove(name)
 
     def _open(self, folder: Folder) -> Folder:
         self._stack.callback(folder.close)

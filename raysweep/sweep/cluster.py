@@ -20,7 +20,8 @@ import psutil
 from raysweep.errors import ClusterError
 from raysweep.grid import Resources
 from raysweep.machine import local_gpus
-from raysweep.sweep.scratch import token_path
+from raysweep.sweep.interrupts import disarm
+from raysweep.sweep.scratch import scratch_errors, token_path
 
 SETTINGS: Final[Mapping[str, str]] = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -236,13 +237,15 @@ def _connected(resources: Resources, scratch: Path, *, cap: int | None, private:
 def _shutdown() -> None:
     import ray
 
+    disarm()  # the end of a cluster that was just starting may take longer
     ray.shutdown()
 
 
 def _write_token(folder: Path) -> Path:
     """Write a fresh token that nobody else can read; Ray's own would be readable by all."""
     path = token_path(folder)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
+    with scratch_errors(folder):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
     return path

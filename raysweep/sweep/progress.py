@@ -33,6 +33,9 @@ DEADLINE_FLOOR_S: Final = 900.0
 DEADLINE_FACTOR: Final = 20.0
 """How many times its estimated cost a trial may take before it counts as hung."""
 
+PAUSE_S: Final = 10.0
+"""Seconds between two events of Tune's loop from which on this process must have been stopped (Ctrl-Z)."""
+
 logger = logging.getLogger(__name__)
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -60,6 +63,8 @@ class Progress(Callback):
     """Ray's id of the actor that trains each trial, or trained it last, by trial id."""
     fatal: SurroundingsError | None = None
     """Why nothing can be committed any more."""
+    _looked: float = field(default_factory=time.monotonic)
+    """When deadlines were looked at last."""
     _ended: dict[str, str] = field(default_factory=dict)
     """Trials whose worker was ended here, by id, and why."""
 
@@ -109,6 +114,7 @@ class Progress(Callback):
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """End the workers of trials that are past their deadline."""
+        self._forgive_pause()
         late = {t: r for t, r in self.board.running.items() if t not in self._ended and self._late(t)}
         if not late:
             return
@@ -142,6 +148,14 @@ class Progress(Callback):
         trial = FinishedTrial(self.board.planned[trial_id], finished["exact_match"], finished["seconds"])
         self.board.finish(trial_id, trial)
         self.display.finished(trial)
+
+    def _forgive_pause(self) -> None:
+        """Give trials the time that this process stood still: what they sent meanwhile is not read yet."""
+        now = time.monotonic()
+        if (gap := now - self._looked) > PAUSE_S:
+            for running in self.board.running.values():
+                running.started += gap
+        self._looked = now
 
     def _late(self, trial_id: str) -> bool:
         running = self.board.running[trial_id]

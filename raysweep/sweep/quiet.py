@@ -3,7 +3,9 @@
 They print from C++ and from loggers of their own, so the file descriptors themselves are turned round.
 """
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -33,7 +35,7 @@ def output_to(log: Path) -> Iterator[Streams]:
     sys.stderr.flush()
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(log.open("w", encoding="utf-8"))
+            file = stack.enter_context(open(log, "w", encoding="utf-8", opener=_open_regular))
         except OSError as error:
             raise StorageError(f"{log}: {error.strerror}; the log of the run cannot be written") from error
         streams = Streams(*(stack.enter_context(_twin(descriptor)) for descriptor in (1, 2)))
@@ -45,6 +47,15 @@ def output_to(log: Path) -> Iterator[Streams]:
             _flush()
             os.dup2(streams.out.fileno(), 1)
             os.dup2(streams.err.fileno(), 2)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open for writing what is a file, or nothing yet: a FIFO would wait for its reader."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file")
+    return descriptor
 
 
 @contextmanager

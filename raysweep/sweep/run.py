@@ -9,15 +9,17 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from raysweep.cost import Pace
+from raysweep.errors import ClusterError, RaysweepError
 from raysweep.grid import Grid, Resources, read_grid
 from raysweep.machine import local_cpus
 from raysweep.results.clean_text import clean_text
@@ -32,6 +34,9 @@ from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.quiet import output_to
 from raysweep.sweep.scratch import clear, remove_left_overs, scratch_folder
 from raysweep.sweep.watchdog import Watchdog
+
+LEAVE_S: Final = 0.5
+"""Seconds that each thing to do before leaving at once may take."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
         with ledger.open_for_writing() as writer:
             run = Run(grid, ledger, writer, options, interrupts)
             run.take_stock()
+            if run.board.to_do:  # damage may have added some
+                check_request(grid.resources, options)
             writer.begin_run(grid.name, grid.content, run_environment())
             try:
                 run.train()
@@ -114,8 +121,10 @@ class Run:
 
     def take_stock(self) -> None:
         """Read every committed file; what is damaged is missing again, the others tell the pace."""
+        planned = {settings.trial_id for settings in self.grid.trials}
         for damage in self.writer.check():
-            _say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, trained again")
+            then = "trained again" if damage.trial_id in planned else "not trained again: not of this grid"
+            _say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, {then}")
         self.board = self._what_is_missing()
         self.board.pace = Pace(measured(self.ledger))
 
@@ -139,6 +148,9 @@ class Run:
                     self._on_cluster(Screen(file=streams.out), self._scratch)
                 except SystemExit:  # Ray's answer to SIGTERM, in the moment before ours is back in place
                     self.interrupts.signum = signal.SIGTERM
+                except ClusterError:
+                    if not self.interrupts.pending:  # else the signal went to Ray's processes too
+                        raise
             self._terminal = sys.stderr
             self.interrupts.training = False
             if self.interrupts.pending:
@@ -147,12 +159,12 @@ class Run:
         self.exit_code = 1 if self.board.to_do else 0
 
     def _on_cluster(self, console: Console, scratch: Path) -> None:
-        live = console.is_terminal and not self.options.plain
+        live = console.is_terminal and not console.is_dumb_terminal and not self.options.plain
         self._display = Muted(LiveDisplay(self.board, console) if live else PlainDisplay(self.board, console))
         with self._display as display, self._cluster(scratch) as cluster:
+            self.interrupts.install()  # `ray.init` puts a handler of its own in place of one of these
             from raysweep.sweep.runner import train_missing
 
-            self.interrupts.install()  # `ray.init` puts a handler of its own in place of one of these
             with Watchdog(cluster, self._lost):
                 train_missing(
                     self.grid,
@@ -178,14 +190,10 @@ class Run:
 
     def leave(self, exit_code: int, why: str = "") -> None:
         """Leave at once: the terminal restored, the ledger as it is, no process of Ray's left."""
-        # In a thread: the one that holds the display's lock may be the one that the signal came to.
-        closing = threading.Thread(target=self._close_display, daemon=True)
-        closing.start()
-        closing.join(timeout=1)
-        with suppress(Exception):
-            print(why + self._how_to_continue(), file=self._terminal, flush=True)
-        with suppress(Exception):
-            self.writer.end_run(exit_code)
+        _briefly(self._close_display)
+        _briefly(lambda: print(why + self._how_to_continue(), file=self._terminal, flush=True))
+        _briefly(lambda: self.writer.end_run(exit_code))
+        _briefly(self.ledger.paths.lock.unlink)
         with suppress(Exception):
             if self._scratch is not None:
                 clear(self._scratch)
@@ -199,11 +207,15 @@ class Run:
         """Say how the run ended, after its report where it was not interrupted."""
         if self.exit_code > 128:
             _say(self._how_to_continue())
-            return
+            # Ray's threads may still be dealing with the signal, and crash the interpreter as it ends.
+            os._exit(self.exit_code)
         from raysweep.results.analysis import analyse
         from raysweep.results.report import report_view
 
-        _print(report_view(analyse(self.ledger)))
+        try:
+            _print(report_view(analyse(self.ledger)))
+        except RaysweepError as error:  # how the run ended is another matter
+            _say(f"The report cannot be shown: {error}")
         if self.board.to_do:
             _say(self._what_failed())
 
@@ -219,17 +231,36 @@ class Run:
         count = len(self.board.to_do)
         return (
             f"{count} {'trial' if count == 1 else 'trials'} failed. Read why with: "
-            f"{_command()} show {self.ledger.paths.folder} {first}\n"
+            f"{_command()} show {shlex.quote(str(self.ledger.paths.folder))} {first}\n"
             f"Log of Ray and TensorFlow: {self.ledger.paths.log}\n"
             f"Try again with: {_command()} {shlex.join(sys.argv[1:])}"
         )
+
+
+def _briefly(action: Callable[[], object]) -> None:
+    """Do something before leaving, unless it takes long or fails.
+
+    In a thread: the lock of the display may be held by the thread that the signal came to, and whoever
+    should read what is printed may have stopped reading.
+    """
+
+    def act() -> None:
+        with suppress(Exception):
+            action()
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(timeout=LEAVE_S)
 
 
 def _command() -> str:
     """How to call this command again: by its name where the shell finds it, else by its path."""
     path = Path(sys.argv[0])
     found = shutil.which(path.name)
-    return path.name if found and Path(found).samefile(path) else shlex.quote(str(path))
+    with suppress(OSError):  # the folder that it was started from may be gone
+        if found and Path(found).samefile(path):
+            return path.name
+    return shlex.quote(str(path))
 
 
 def _say(message: str) -> None:

@@ -55,12 +55,12 @@ def train_missing(
     ):
         before = (board.committed, sum(progress.attempts.values()))
         reason = _round(longest_first(missing, board.pace)[:ROUND], grid, cluster, progress, interrupts)
+        if reason and progress.fatal is None and not interrupts.pending:
+            _blame(progress, reason)
         if progress.fatal is not None:
             raise progress.fatal
         if interrupts.pending:
             return
-        if reason:
-            _blame(progress, reason)
         board.running.clear()
         if (board.committed, sum(progress.attempts.values())) == before:
             raise ClusterError(f"Ray Tune made no progress: {reason or 'it ended without a result'}")

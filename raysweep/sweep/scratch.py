@@ -16,8 +16,13 @@ from typing import Final
 
 import psutil
 
+from raysweep.errors import StorageError
+
 PREFIX: Final = "raysweep-"
 """How the names of temporary folders begin."""
+
+LONGEST_PATH: Final = 20
+"""Bytes of a folder's path below which Ray's sockets still fit."""
 
 GONE_S: Final = 5.0
 """Seconds that killed processes have to be gone before their folder is removed under them."""
@@ -26,9 +31,10 @@ GONE_S: Final = 5.0
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Make a temporary folder that is told from those of dead processes by the kernel's lock on it."""
-    parent = Path(_short_temporary_folder())
+    parent = _short_temporary_folder()
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        with scratch_errors(parent):
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         with suppress(FileNotFoundError):  # another run took it for a dead one's, before it was locked
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -44,7 +50,7 @@ def scratch_folder() -> Iterator[Path]:
 
 def remove_left_overs() -> None:
     """Remove the temporary folders, and end the processes, of runs that were killed and could not."""
-    for left_over in Path(_short_temporary_folder()).glob(f"{PREFIX}*"):
+    for left_over in _short_temporary_folder().glob(f"{PREFIX}*"):
         _remove_if_dead(left_over)
 
 
@@ -94,7 +100,24 @@ def _holders(token: str) -> list[psutil.Process]:
     return found
 
 
-def _short_temporary_folder() -> str:
-    """Name a folder for Ray's sockets, whose paths, 84 bytes below it, may not be longer than 107."""
-    folder = tempfile.gettempdir()
-    return folder if len(os.fsencode(folder)) <= 20 else "/tmp"
+@contextmanager
+def scratch_errors(folder: Path) -> Iterator[None]:
+    """Say which temporary folder cannot be used, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: a run needs a temporary folder, and cannot write here ({error.strerror or error}); "
+            f"free some space, or set TMPDIR to a folder of at most {LONGEST_PATH} characters"
+        ) from error
+
+
+def _short_temporary_folder() -> Path:
+    """Name a folder for Ray's sockets, whose paths, 84 bytes below it, may not be longer than 107.
+
+    Raises:
+        StorageError: there is none that can be written.
+    """
+    with scratch_errors(Path(os.environ.get("TMPDIR", "/tmp"))):
+        folder = tempfile.gettempdir()
+    return Path(folder if len(os.fsencode(folder)) <= LONGEST_PATH else "/tmp")

@@ -70,6 +70,9 @@ def _knock(address: str) -> OSError | None:
 
 
 def _alive(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
+    try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, OSError):  # no descriptor left to look with: nothing is known
+        return True

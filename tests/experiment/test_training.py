@@ -1,3 +1,5 @@
+import hashlib
+import io
 import math
 from pathlib import Path
 
@@ -157,7 +159,7 @@ def test_a_checkpoint_of_another_trial_is_refused(steps: CompiledSteps) -> None:
     checkpoint = Training(TRIALS[0], steps).checkpoint()
     other = TRIALS[0].model_copy(update={"seed": 2})
     other.__dict__.pop("trial_id", None)
-    with pytest.raises(ResultsError, match=rf"of trial {TRIALS[0].trial_id}, not of {other.trial_id}"):
+    with pytest.raises(ResultsError, match=rf"trial: {TRIALS[0].trial_id}, here {other.trial_id}"):
         Training(other, steps, checkpoint)
 
 
@@ -168,8 +170,22 @@ def test_a_checkpoint_made_with_something_else_is_refused(
     with monkeypatch.context() as earlier:
         earlier.setattr("tensorflow.__version__", "2.19.0")
         checkpoint = Training(TRIALS[0], steps).checkpoint()
-    with pytest.raises(ResultsError, match=r"made with layout 1, TensorFlow 2\.19\.0, threads"):
+    with pytest.raises(ResultsError, match=r"made_with: layout 1, TensorFlow 2\.19\.0, threads"):
         Training(TRIALS[0], steps, checkpoint)
+
+
+@pytest.mark.parametrize("spoil", ["nothing in it", "no train_s", "another shape"])
+def test_a_checkpoint_of_another_making_is_refused(steps: CompiledSteps, spoil: str) -> None:
+    with np.load(io.BytesIO(Training(TRIALS[0], steps).checkpoint()[DIGEST_BYTES:])) as saved:
+        arrays = dict(saved)
+    if spoil == "no train_s":
+        del arrays["train_s"]
+    arrays["variable_0"] = arrays["variable_0"][:-1]
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **({} if spoil == "nothing in it" else arrays))
+    sealed = hashlib.blake2b(file.getvalue(), digest_size=DIGEST_BYTES).digest() + file.getvalue()
+    with pytest.raises(ResultsError, match="not one of this raysweep"):
+        Training(TRIALS[0], steps, sealed)
 
 
 def test_a_network_that_the_last_update_ruined_has_diverged(steps: CompiledSteps) -> None:

@@ -1,5 +1,6 @@
 """Signals and closed pipes: what came back is kept, the exit code tells, nothing is left running."""
 
+import contextlib
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from tests.command import RAYSWEEP
 from tests.faults.sandbox import Sandbox, wait_for
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
 
@@ -63,14 +65,17 @@ def test_a_signal_ends_the_run_in_order(sandbox: Sandbox, signals: list[int], ex
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 2.0, 3.0, 4.5])
-def test_a_signal_before_anything_is_trained(sandbox: Sandbox, seconds: float) -> None:
+@pytest.mark.parametrize(("signum", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 2.0, 3.0, 4.5, 6.0])
+def test_a_signal_before_anything_is_trained(
+    sandbox: Sandbox, seconds: float, signum: int, exit_code: int
+) -> None:
     with sandbox.running() as command:
         wait_for(lambda: (sandbox.results / ".lock").exists())
         time.sleep(seconds)
-        command.send_signal(signal.SIGINT)
+        command.send_signal(signum)
         out, err = command.communicate(timeout=60)
-    assert command.returncode == 130, out + err
+    assert command.returncode == exit_code, out + err
     assert "Continue with: raysweep run" in err
     assert "Traceback" not in err
     check_nothing_left(sandbox)
@@ -136,3 +141,46 @@ def test_the_terminal_is_restored_by_the_second_ctrl_c(sandbox: Sandbox) -> None
     assert said.rindex(b"\x1b[?25h") > said.rindex(b"\x1b[?25l")  # the cursor is shown again
     check_nothing_left(sandbox)
     check_undisturbed(sandbox)
+
+
+@pytest.mark.slow
+def test_a_pipe_that_nobody_reads_does_not_make_the_run_deaf(sandbox: Sandbox) -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x")
+    os.set_blocking(write, True)
+    with sandbox.running(faults=[SLOW], popen={"stdout": write, "stderr": write}) as command:
+        os.close(write)
+        wait_for(lambda: (sandbox.results / ".lock").exists())
+        time.sleep(5)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(timeout=GONE_S + 5) == 130
+    os.close(read)
+    check_undisturbed(sandbox)
+
+
+@pytest.mark.slow
+def test_the_time_that_the_command_stands_still_is_not_the_trials(sandbox: Sandbox) -> None:
+    """As after Ctrl-Z: the workers go on, and what they send is read later."""
+    with sandbox.running("--trial-timeout", 20, "--retries", 0, faults=[SLOW]) as command:
+        wait_for(lambda: some_are_done(sandbox))
+        command.send_signal(signal.SIGSTOP)
+        time.sleep(25)
+        command.send_signal(signal.SIGCONT)
+        out, err = command.communicate(timeout=120)
+    assert command.returncode == 0, out + err + sandbox.log
+    assert "timeout" not in out
+    check_undisturbed(sandbox, rerun=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_the_shell_closed(sandbox: Sandbox, closed: str) -> None:
+    script = f'exec "$0" run "$1" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", script, RAYSWEEP, sandbox.grid], cwd=sandbox.folder, env=sandbox.env, check=False
+    )
+    assert done.returncode == 0
+    check_undisturbed(sandbox, rerun=False)

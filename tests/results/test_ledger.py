@@ -362,3 +362,21 @@ def test_damage_has_its_path_and_words(filled: Ledger) -> None:
     hit = filled.paths.table("curves", min(filled.committed()))
     hit.unlink()
     assert filled.verify().damage == (Damage(hit, "the file is missing"),)
+
+
+def test_a_copy_under_another_name_is_told_for_patterns_would_count_it(filled: Ledger) -> None:
+    row = next(filled.paths.trials.iterdir())
+    copy = filled.paths.trials / f"{row.stem} (copy).parquet"
+    copy.write_bytes(row.read_bytes())
+    assert damage_of(filled) == {f"trials/{copy.name}": "no trial's file; move it elsewhere"}
+
+
+def test_a_folder_where_a_left_over_would_be_is_moved_aside(filled: Ledger) -> None:
+    trial_id = next(iter(filled.committed()))
+    for path in (filled.paths.checkpoint(trial_id), filled.paths.failure(trial_id)):
+        path.mkdir()
+        (path / "somebody's").touch()
+    with filled.open_for_writing():
+        pass
+    assert filled.verify().damage == ()
+    assert len(list(filled.paths.damaged.glob("*/*/somebody's"))) == 2

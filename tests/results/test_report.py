@@ -107,6 +107,11 @@ def test_no_line_is_wider_than_the_console(name: str, width: int, request: pytes
     assert max(map(cell_len, lines)) <= width
 
 
+@pytest.mark.parametrize("width", [1, 2, 5, 8, 14])
+def test_no_terminal_is_too_narrow_to_be_drawn_on(eventful: SweepAnalysis, width: int) -> None:
+    assert drawn(report_view(eventful), width).strip()
+
+
 @pytest.mark.parametrize("name", ["one_seed", "eventful", "many_axes"])
 def test_colour_adds_nothing_that_the_text_lacks(name: str, request: pytest.FixtureRequest) -> None:
     view = report_view(request.getfixturevalue(name))
