@@ -33,8 +33,9 @@ DEADLINE_FLOOR_S: Final = 900.0
 DEADLINE_FACTOR: Final = 20.0
 """How many times its estimated cost a trial may take before it counts as hung."""
 
-PAUSE_S: Final = 10.0
-"""Seconds between two events of Tune's loop from which on this process must have been stopped (Ctrl-Z)."""
+PAUSE_S: Final = 20.0
+"""Seconds between two turns of Tune's loop from which on this process must have been stopped (Ctrl-Z): a turn
+takes a second at most, and some 13 where an actor does not go when told."""
 
 logger = logging.getLogger(__name__)
 
