@@ -84,6 +84,7 @@ def test_a_loss_that_is_not_a_number_is_a_result(sandbox: Sandbox) -> None:
     assert "to train" not in again.stdout  # a diverged trial is not tried again
 
 
+@pytest.mark.slow
 def test_a_controller_that_gives_up_is_another_round(sandbox: Sandbox) -> None:
     slow = {"what": "slow", "seconds": 1, **ALWAYS}
     done = sandbox.run(faults=[slow], RAYSWEEP_CONTROLLER="once")
