@@ -79,7 +79,8 @@ def read_receipt(data: bytes) -> Receipt:
         raise ResultsError("the row does not match its checksum")
     text = data[start + len(_MARK) :].decode("latin-1")  # what follows the JSON is Parquet's
     content, _ = json.JSONDecoder().raw_decode(text)
-    require_known(content.get("schema"))
+    # Rows of before the first release had none.
+    require_known(content.get("schema") if "tally" in content else "0")
     predictions = content["predictions"] and Digest(**content["predictions"])
     tally = Tally.from_json(content["tally"])
     return Receipt(content["trial_id"], predictions, Digest(**content["curves"]), tally)

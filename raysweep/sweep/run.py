@@ -81,7 +81,8 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
                 run.train()
             finally:
                 writer.end_run(run.exit_code)
-        interrupts.leave = os._exit  # nothing but words is left to lose
+                # Nothing but words is left to lose; once the lock is let go, its file may be another run's.
+                interrupts.leave = os._exit
         run.conclude()
     return run.exit_code
 

@@ -1,10 +1,14 @@
 """A row's tally says what the trial's predictions say, counted in the files by SQL."""
 
+import json
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from raysweep.errors import UnknownSchemaError
+from raysweep.results import seal
+from raysweep.results.receipt import read_receipt
 from raysweep.results.tally import Tally
 from tests.results.sweeps import planned, synthetic_results, trials_of, write_sweep
 
@@ -35,6 +39,12 @@ def test_a_tally_says_what_the_files_say(tmp_path: Path, share: float) -> None:
         assert (told["status"], told["accuracy"]) == (tally.status, tally.accuracy)
         assert told["seconds"] == pytest.approx(tally.seconds, abs=1e-12)
         assert counted(files[1], tally) == (tally.windows, tally.exact_by_sequence, tally.right)
+
+
+def test_a_row_without_a_tally_is_of_another_raysweep() -> None:
+    content = json.dumps({"schema": 1, "trial_id": "echo-len2", "predictions": None, "curves": {}})
+    with pytest.raises(UnknownSchemaError, match="use the raysweep that wrote the results"):
+        read_receipt(seal.seal(f"raysweep-receipt:{content}{seal.SLOT}".encode()))
 
 
 def counted(predictions: str, tally: Tally) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
