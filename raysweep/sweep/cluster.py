@@ -54,6 +54,9 @@ PRIVATE: Final[Mapping[str, str]] = {
     # A worker that is starting when the command is killed waits so many seconds for a cluster that is gone.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "30",
     "RAY_gcs_server_request_timeout_seconds": "30",
+    # Workers that Ray starts with the cluster wait while this process imports Tune; after a second Ray would
+    # end them.
+    "RAY_idle_worker_killing_time_threshold_ms": "60000",
 }
 """What the private cluster's processes read besides."""
 
@@ -151,13 +154,14 @@ def local_cluster(resources: Resources, cpus: int, scratch: Path) -> Iterator[Cl
     try:
         _set_environment(**TRAINING, **PRIVATE)
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_write_token(scratch)))
-        _init(
-            address="local",
-            num_cpus=cpus,
-            num_gpus=None if resources.gpu else 0,
-            object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=str(scratch / "r"),  # Ray lets everybody write there; `scratch` itself stays closed
-        )
+        with _children_in_sessions_of_their_own():
+            _init(
+                address="local",
+                num_cpus=cpus,
+                num_gpus=None if resources.gpu else 0,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _temp_dir=str(scratch / "r"),  # Ray lets everybody write there; `scratch` itself stays closed
+            )
         yield _connected(resources, scratch, cap=cpus, private=True)
     finally:
         _shutdown()
@@ -209,6 +213,27 @@ def _init(**arguments: Any) -> None:
         address = arguments["address"]
         where = "a cluster on this machine" if address == "local" else f"the cluster at {address}"
         raise ClusterError(f"Ray could not use {where}: {error}; see the log for more") from error
+
+
+@contextmanager
+def _children_in_sessions_of_their_own() -> Iterator[None]:
+    """Keep from Ray's processes the signals that a terminal, or `kill`, sends to this process's group.
+
+    When its raylet ends, Ray's C++ ends this process within seconds and without a word; so a signal must come
+    to this process alone. Ray has no option for it, but forks with a `preexec_fn`, for which Python calls
+    what was registered here. That cannot be taken back, only made to do nothing.
+    """
+    detaching = True
+
+    def detach() -> None:
+        if detaching:
+            os.setsid()
+
+    os.register_at_fork(after_in_child=detach)
+    try:
+        yield
+    finally:
+        detaching = False
 
 
 def _connected(resources: Resources, scratch: Path, *, cap: int | None, private: bool) -> Cluster:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -80,14 +81,16 @@ def test_two_different_signals_end_it_with_the_code_of_one(sandbox: Sandbox) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("signum", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 2.0, 3.0, 4.5, 6.0])
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 1.5, 2.0, 2.5, 3.0, 4.5, 6.0])
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
 def test_a_signal_before_anything_is_trained(
-    sandbox: Sandbox, seconds: float, signum: int, exit_code: int
+    sandbox: Sandbox, send: Callable[[int, int], None], seconds: float, signum: int, exit_code: int
 ) -> None:
-    with sandbox.running() as command:
+    """Whether it comes to the command alone or to its whole group: Ray's processes hear nothing of it."""
+    with sandbox.running(popen={"start_new_session": True}) as command:
         wait_for(lambda: (sandbox.results / ".lock").exists())
         time.sleep(seconds)
-        command.send_signal(signum)
+        send(command.pid, signum)
         out, err = command.communicate(timeout=60)
     assert command.returncode == exit_code, out + err
     assert "Continue with: raysweep run" in err
@@ -104,7 +107,7 @@ def test_a_signal_before_anything_is_trained(
     ],
 )
 def test_a_signal_to_the_whole_group(sandbox: Sandbox, signum: int, exit_code: int) -> None:
-    """As a terminal sends it, on Ctrl-C or when it is closed: Ray's processes get it too."""
+    """As a terminal sends it, on Ctrl-C or when it is closed."""
     with sandbox.running(faults=[SLOW], popen={"start_new_session": True}) as command:
         wait_for(lambda: some_are_done(sandbox))
         os.killpg(command.pid, signum)
