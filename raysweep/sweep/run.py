@@ -3,6 +3,7 @@
 Ray is imported only where something is missing.
 """
 
+import math
 import os
 import shlex
 import shutil
@@ -181,7 +182,8 @@ class Run:
     def _cluster(self, scratch: Path) -> AbstractContextManager[Cluster]:
         resources, cpus = self.grid.resources, self.options.cpus
         if self.options.address is None:
-            return local_cluster(resources, cpus or local_cpus(), scratch)
+            of_use = math.ceil(len(self.board.to_do) * resources.cpu)
+            return local_cluster(resources, min(cpus or local_cpus(), of_use), scratch)
         return existing_cluster(resources, self.options.address, cpus, scratch)
 
     def _lost(self, reason: str) -> None:

@@ -47,6 +47,7 @@ def train_missing(
         StorageError: the results cannot be written any more.
         ClusterError: a round made no progress at all.
     """
+    _use_workers_as_they_are()
     board.slots = cluster.slots
     host = platform.node() if cluster.pids else ""
     progress = Progress(writer, board, display, retries, trial_timeout, host)
@@ -64,6 +65,18 @@ def train_missing(
         board.running.clear()
         if (board.committed, sum(progress.attempts.values())) == before:
             raise ClusterError(f"Ray Tune made no progress: {reason or 'it ended without a result'}")
+
+
+def _use_workers_as_they_are() -> None:
+    """Let Tune's actors run in the workers that Ray has started already.
+
+    Tune wants some variables set for its actors, for which Ray starts other processes, and each of them twice
+    in a row. Those that matter here, every worker has from its cluster or its job; see `cluster.SETTINGS`.
+    """
+    from ray.tune.execution import class_cache
+
+    class_cache.DEFAULT_ENV_VARS.clear()
+    class_cache.ENV_VARS_TO_PROPAGATE.clear()
 
 
 def _round(
