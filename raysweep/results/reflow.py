@@ -24,22 +24,24 @@ class ReflowedRender(LiveRender):
         self._widths: Sequence[int] = ()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw at most as many lines as the terminal has."""
-        lines = console.render_lines(self.renderable, options, pad=False)[: options.size.height]
+        """Draw at most as many lines as the terminal has, but one: there the cursor waits.
+
+        What is typed, a `^C` above all, is echoed there; at the end of a full line it would begin another.
+        """
+        lines = console.render_lines(self.renderable, options, pad=False)[: options.size.height - 1]
         self._widths = [Segment.get_line_length(line) for line in lines]
         self._shape = Segment.get_shape(lines)
-        for number, line in enumerate(lines):
-            if number:
-                yield Segment.line()
+        for line in lines:
             yield from line
+            yield Segment.line()
 
     def position_cursor(self) -> Control:
         """Go back to the first line, and erase what was drawn."""
-        return self._up(self._rows - 1) if self._widths else Control()
+        return self._up(self._rows) if self._widths else Control()
 
     def restore_cursor(self) -> Control:
-        """Go back to the first line from the line below the last, and erase what was drawn."""
-        return self._up(self._rows) if self._widths else Control()
+        """Go back to the first line from one line further down, and erase what was drawn."""
+        return self._up(self._rows + 1) if self._widths else Control()
 
     @property
     def _rows(self) -> int:

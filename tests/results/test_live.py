@@ -126,9 +126,17 @@ def test_a_narrower_terminal_is_gone_back_through_by_the_rows_it_wrapped() -> No
     render = ReflowedRender(console, "x" * 80 + "\nshort")
     console.print(render)
     up = "\x1b[1A\x1b[2K"
-    assert str(render.position_cursor()) == "\r\x1b[2K" + up
+    assert str(render.position_cursor()) == "\r\x1b[2K" + 2 * up
     console.width = 30  # the first line takes three rows now
-    assert str(render.position_cursor()) == "\r\x1b[2K" + 3 * up
+    assert str(render.position_cursor()) == "\r\x1b[2K" + 4 * up
+
+
+def test_what_is_typed_is_echoed_below_the_board(board: Scoreboard) -> None:
+    """A `^C` after a full last line would begin a row of which nobody knows."""
+    file = io.StringIO()
+    console = Console(file=file, width=80, height=8, force_terminal=True)
+    with LiveDisplay(board, console):
+        assert file.getvalue().endswith("\n")
 
 
 @pytest.mark.parametrize(
