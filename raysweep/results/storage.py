@@ -225,4 +225,6 @@ def _remedy(number: int | None) -> str:
         return "raise the limit on file sizes (ulimit -f) and run the same command again"
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
         return "give a folder that can be written with --results-dir"
+    if number == errno.ENOENT:
+        return "something removed it meanwhile; run the same command again: what is missing is trained"
     return "see to the disk and run the same command again: what is committed is kept"
