@@ -3,7 +3,6 @@
 import random
 import time
 
-import psutil
 import pytest
 
 from tests.faults.sandbox import Sandbox, kill, wait_for, wait_until_gone
@@ -65,13 +64,3 @@ def test_workers_are_killed_at_random(sandbox: Sandbox, chance: random.Random) -
         out, err = command.communicate(timeout=240)
     assert command.returncode == 0, out + err + sandbox.log
     check_undisturbed(sandbox, rerun=False)
-
-
-def test_each_slot_has_a_worker_of_its_own(sandbox: Sandbox) -> None:
-    """Tune's reuse of actors can collapse to a single one."""
-    seen: set[psutil.Process] = set()
-    with sandbox.running("--cpus", 2, faults=[SLOW]) as command:
-        while command.poll() is None:
-            seen |= {worker for worker in sandbox.workers() if "IDLE" not in worker.name()}
-            time.sleep(0.2)
-    assert len(seen) == 2
