@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,17 @@ seq2seq: {windows: 6, batch_size: 3}
 
 def environment(folder: Path, **extra: str) -> dict[str, str]:
     """The environment of a user's shell, the command on its path, with a temporary folder of its own."""
-    temporary = Path("/tmp") / f"rs{os.getpid()}-{abs(hash(folder)) % 10_000}"
-    temporary.mkdir(exist_ok=True)
-    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     values = {key: os.environ[key] for key in ("HOME", "LANG") if key in os.environ}
     values["PATH"] = f"{RAYSWEEP.parent}:{os.environ['PATH']}"
-    return values | {"TMPDIR": str(temporary), "COLUMNS": "100", **extra}
+    return values | {"TMPDIR": _temporary(folder), "COLUMNS": "100", **extra}
+
+
+@cache
+def _temporary(folder: Path) -> str:
+    """Make a temporary folder whose path is short enough for Ray's sockets, one for each folder."""
+    temporary = tempfile.mkdtemp(prefix="rs", dir="/tmp")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return temporary
 
 
 def raysweep(

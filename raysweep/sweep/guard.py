@@ -4,12 +4,14 @@ Ray's own processes notice the end of a killed command too, but some only after 
 minute. The guard reads from a pipe that only the command holds open: its end, however it came, ends the pipe.
 """
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from raysweep.sweep.interrupts import SIGNALS
 from raysweep.sweep.scratch import clear
 
 
@@ -29,7 +31,9 @@ def guarded(scratch: Path) -> Iterator[None]:
 
 
 def main() -> None:
-    """Wait for the end of the command, then clear the folder that it names."""
+    """Wait for the end of the command, whatever signals come, then clear the folder that it names."""
+    for signum in SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
     sys.stdin.buffer.read()
     clear(Path(sys.argv[1]))
 

@@ -2,7 +2,8 @@
 
 While trials are trained, the first of SIGINT, SIGTERM and SIGHUP only sets a flag, which the round's stopper
 reads: what came back is committed and the run ends in order. A second one, a run that has not ended `GRACE_S`
-seconds after the first, or one that comes before or after the training leaves at once: nothing is under way.
+seconds after the first, or one that comes before or after the training leaves at once: nothing is under way,
+and where it went to Ray's processes too, Ray's C++ would soon end this process without a word.
 
 A thread does all that. Python runs a handler only when the main thread gets back to Python, and that may be
 waiting within Ray's C++ for a cluster that the same signal has ended; but the signal's number is written to
@@ -12,6 +13,7 @@ a pipe (`signal.set_wakeup_fd`) at once.
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
@@ -27,7 +29,7 @@ class Interrupts:
 
     Attributes:
         leave: called with the exit code to leave at once; it does not return.
-        training: whether trials are under way, so that an orderly end is worth waiting for.
+        training: whether a trial has reported, so that an orderly end is worth waiting for.
         signum: the first signal that came, or None.
     """
 
@@ -37,6 +39,7 @@ class Interrupts:
         self.training = False
         self.signum: int | None = None
         self._previous: dict[signal.Signals, Any] = {}
+        self._leaving = False
         self._deadline: threading.Timer | None = None
         self._arriving, self._written = os.pipe()
         os.set_blocking(self._written, False)
@@ -66,6 +69,11 @@ class Interrupts:
             if signal.getsignal(signum) is not signal.SIG_IGN or signum != signal.SIGHUP:  # nohup stays
                 signal.signal(signum, lambda *_: None)  # the thread does the rest
 
+    def give_way(self) -> None:
+        """Do nothing any more if this process is being left: what the others say would only disturb."""
+        if self._leaving:
+            time.sleep(GRACE_S)
+
     @property
     def pending(self) -> bool:
         """Whether the run was asked to end."""
@@ -84,9 +92,10 @@ class Interrupts:
 
     def _handle(self, signum: int) -> None:
         disarm()
-        if self.pending or not self.training:
-            self.leave(128 + signum)
+        self._leaving = self.pending or not self.training
         self.signum = signum
+        if self._leaving:
+            self.leave(self.exit_code)
         self._deadline = threading.Timer(GRACE_S, self.leave, [self.exit_code])
         self._deadline.daemon = True
         self._deadline.start()

@@ -139,7 +139,6 @@ class Run:
     def train(self) -> None:
         """Train what is missing; sets `exit_code`."""
         if self.board.to_do:
-            self.interrupts.training = True
             with (
                 output_to(self.ledger.paths.log) as streams,
                 scratch_folder() as self._scratch,
@@ -153,6 +152,8 @@ class Run:
                 except ClusterError:
                     if not self.interrupts.pending:  # else the signal went to Ray's processes too
                         raise
+                finally:
+                    self.interrupts.give_way()
             self._terminal = sys.stderr
             self.interrupts.training = False
             if self.interrupts.pending:

@@ -90,6 +90,8 @@ def _round(
     from raysweep.sweep.worker import Worker
 
     def asked_to_stop() -> bool:
+        reported = any(trial.loss is not None for trial in progress.board.running.values())
+        interrupts.training = interrupts.training or reported
         progress.board.stopping = interrupts.pending
         return interrupts.pending or progress.fatal is not None
 

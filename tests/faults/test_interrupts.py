@@ -9,11 +9,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
 
 from tests.command import RAYSWEEP
-from tests.faults.sandbox import Sandbox, wait_for
+from tests.faults.sandbox import Sandbox, kill, wait_for
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
 
 pytestmark = [pytest.mark.fault, pytest.mark.ray]
@@ -22,6 +23,24 @@ SLOW = {"what": "slow", "seconds": 2, "times": -1, "epoch": 0}
 """Makes each trial long enough to be hit in the middle."""
 
 GONE_S = 10.0
+
+Send: TypeAlias = Callable[[Sandbox, int, int], None]
+
+
+def to_the_command(_: Sandbox, command: int, signum: int) -> None:
+    """As `kill` does."""
+    os.kill(command, signum)
+
+
+def to_the_group(_: Sandbox, command: int, signum: int) -> None:
+    """As a terminal does on Ctrl-C, or when it is closed."""
+    os.killpg(command, signum)
+
+
+def to_everybody(sandbox: Sandbox, _: int, signum: int) -> None:
+    """As Slurm and systemd do: Ray's processes get it too."""
+    for process in sandbox.processes():
+        kill(process, signum)
 
 
 def some_are_done(sandbox: Sandbox) -> bool:
@@ -82,15 +101,14 @@ def test_two_different_signals_end_it_with_the_code_of_one(sandbox: Sandbox) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize(("signum", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 1.5, 2.0, 2.5, 3.0, 4.5, 6.0])
-@pytest.mark.parametrize("send", [os.kill, os.killpg])
+@pytest.mark.parametrize("send", [to_the_command, to_the_group, to_everybody])
 def test_a_signal_before_anything_is_trained(
-    sandbox: Sandbox, send: Callable[[int, int], None], seconds: float, signum: int, exit_code: int
+    sandbox: Sandbox, send: Send, seconds: float, signum: int, exit_code: int
 ) -> None:
-    """Whether it comes to the command alone or to its whole group: Ray's processes hear nothing of it."""
     with sandbox.running(popen={"start_new_session": True}) as command:
         wait_for(lambda: (sandbox.results / ".lock").exists())
         time.sleep(seconds)
-        send(command.pid, signum)
+        send(sandbox, command.pid, signum)
         out, err = command.communicate(timeout=60)
     assert command.returncode == exit_code, out + err
     assert "Continue with: raysweep run" in err
@@ -99,18 +117,19 @@ def test_a_signal_before_anything_is_trained(
 
 
 @pytest.mark.parametrize(
-    ("signum", "exit_code"),
+    ("send", "signum", "exit_code"),
     [
-        (signal.SIGINT, 130),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        (to_the_group, signal.SIGINT, 130),
+        pytest.param(to_the_group, signal.SIGHUP, 129, marks=pytest.mark.slow),
+        pytest.param(to_the_group, signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(to_everybody, signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(to_everybody, signal.SIGTERM, 143, marks=pytest.mark.slow),
     ],
 )
-def test_a_signal_to_the_whole_group(sandbox: Sandbox, signum: int, exit_code: int) -> None:
-    """As a terminal sends it, on Ctrl-C or when it is closed."""
+def test_a_signal_to_many_processes(sandbox: Sandbox, send: Send, signum: int, exit_code: int) -> None:
     with sandbox.running(faults=[SLOW], popen={"start_new_session": True}) as command:
         wait_for(lambda: some_are_done(sandbox))
-        os.killpg(command.pid, signum)
+        send(sandbox, command.pid, signum)
         out, err = command.communicate(timeout=60)
     assert command.returncode == exit_code, out + err + sandbox.log
     check_words(sandbox, err)
