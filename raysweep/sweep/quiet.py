@@ -18,15 +18,22 @@ from raysweep.errors import StorageError
 
 @dataclass(frozen=True)
 class Streams:
-    """Where standard output and standard error went before they were turned round."""
+    """Where standard output and standard error go, whatever is done to those."""
 
     out: TextIO
     err: TextIO
 
 
 @contextmanager
-def output_to(log: Path) -> Iterator[Streams]:
-    """Send what this process prints to `log`; give the streams that were there before.
+def streams_of_its_own() -> Iterator[Streams]:
+    """Give twins of standard output and standard error."""
+    with _twin(1) as out, _twin(2) as err:
+        yield Streams(out, err)
+
+
+@contextmanager
+def output_to(log: Path, streams: Streams) -> Iterator[None]:
+    """Send what this process prints to `log`, but for what it prints to `streams`.
 
     Raises:
         StorageError: the log cannot be opened.
@@ -38,11 +45,10 @@ def output_to(log: Path) -> Iterator[Streams]:
             file = stack.enter_context(open(log, "w", encoding="utf-8", opener=_open_regular))
         except OSError as error:
             raise StorageError(f"{log}: {error.strerror}; the log of the run cannot be written") from error
-        streams = Streams(*(stack.enter_context(_twin(descriptor)) for descriptor in (1, 2)))
         try:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-            yield streams
+            yield
         finally:
             _flush()
             os.dup2(streams.out.fileno(), 1)

@@ -32,7 +32,7 @@ from raysweep.results.scoreboard import Scoreboard
 from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing_cluster, local_cluster
 from raysweep.sweep.guard import guarded
 from raysweep.sweep.interrupts import Interrupts
-from raysweep.sweep.quiet import output_to
+from raysweep.sweep.quiet import Streams, output_to, streams_of_its_own
 from raysweep.sweep.scratch import clear, remove_left_overs, scratch_folder
 from raysweep.sweep.watchdog import Watchdog
 
@@ -72,6 +72,7 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
         check_request(grid.resources, options)
     remove_left_overs()
     with Interrupts() as interrupts:
+        interrupts.leave = _leave_before_the_run
         with ledger.open_for_writing() as writer:
             run = Run(grid, ledger, writer, options, interrupts)
             run.take_stock()
@@ -139,27 +140,33 @@ class Run:
     def train(self) -> None:
         """Train what is missing; sets `exit_code`."""
         if self.board.to_do:
-            with (
-                output_to(self.ledger.paths.log) as streams,
-                scratch_folder() as self._scratch,
-                guarded(self._scratch),
-            ):
+            with streams_of_its_own() as streams:
                 self._terminal = streams.err
                 try:
-                    self._on_cluster(Screen(file=streams.out), self._scratch)
-                except SystemExit:  # Ray's answer to SIGTERM, in the moment before ours is back in place
-                    self.interrupts.signum = signal.SIGTERM
-                except ClusterError:
-                    if not self.interrupts.pending:  # else the signal went to Ray's processes too
-                        raise
+                    self._train_quietly(streams)
                 finally:
-                    self.interrupts.give_way()
-            self._terminal = sys.stderr
+                    self._terminal = sys.stderr
             self.interrupts.training = False
             if self.interrupts.pending:
                 self.exit_code = self.interrupts.exit_code
                 return
         self.exit_code = 1 if self.board.to_do else 0
+
+    def _train_quietly(self, streams: Streams) -> None:
+        with (
+            output_to(self.ledger.paths.log, streams),
+            scratch_folder() as self._scratch,
+            guarded(self._scratch),
+        ):
+            try:
+                self._on_cluster(Screen(file=streams.out), self._scratch)
+            except SystemExit:  # Ray's answer to SIGTERM, in the moment before ours is back in place
+                self.interrupts.signum = signal.SIGTERM
+            except ClusterError:
+                if not self.interrupts.pending:  # else the signal went to Ray's processes too
+                    raise
+            finally:
+                self.interrupts.give_way()
 
     def _on_cluster(self, console: Console, scratch: Path) -> None:
         live = console.is_terminal and not console.is_dumb_terminal and not self.options.plain
@@ -227,7 +234,7 @@ class Run:
         done, total = self.board.done, len(self.board.planned)
         return (
             f"Interrupted: {done} of {total} trials are done and safe in {self.ledger.paths.folder}.\n"
-            f"Continue with: {_command()} {shlex.join(sys.argv[1:])}"
+            + _continue_with()
         )
 
     def _what_failed(self) -> str:
@@ -239,6 +246,11 @@ class Run:
             f"Log of Ray and TensorFlow: {self.ledger.paths.log}\n"
             f"Try again with: {_command()} {shlex.join(sys.argv[1:])}"
         )
+
+
+def _leave_before_the_run(exit_code: int) -> None:
+    _briefly(lambda: _say(f"Interrupted: nothing was begun.\n{_continue_with()}"))
+    os._exit(exit_code)
 
 
 def _briefly(action: Callable[[], object]) -> None:
@@ -265,6 +277,10 @@ def _command() -> str:
         if found and Path(found).samefile(path):
             return path.name
     return shlex.quote(str(path))
+
+
+def _continue_with() -> str:
+    return f"Continue with: {_command()} {shlex.join(sys.argv[1:])}"
 
 
 def _say(message: str) -> None:
