@@ -178,7 +178,7 @@ def existing_cluster(
     """
     try:
         _set_environment()
-        _knock(address)
+        _check_answers(address)
         package = str(Path(__file__).parents[1])
         _init(address=address, runtime_env={"py_modules": [package], "env_vars": {**SETTINGS, **TRAINING}})
         yield _connected(resources, scratch, cap=cpus, private=False)
@@ -186,16 +186,22 @@ def existing_cluster(
         _shutdown()
 
 
-def _knock(address: str) -> None:
+def _check_answers(address: str) -> None:
     """Find out whether anybody answers; Ray itself would wait for minutes."""
+    if address.rpartition(":")[2].isdecimal() and (error := knock(address, KNOCK_S)):
+        raise ClusterError(
+            f"--address {address}: nobody answers ({error.strerror or error}); is the cluster up?"
+        ) from error
+
+
+def knock(address: str, timeout: float) -> OSError | None:
+    """Say what keeps one from connecting to a `host:port` within some seconds, if anything."""
     host, _, port = address.rpartition(":")
-    if port.isdecimal():
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
-        except OSError as error:
-            raise ClusterError(
-                f"--address {address}: nobody answers ({error.strerror or error}); is the cluster up?"
-            ) from error
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def _set_environment(**more: str) -> None:

@@ -90,9 +90,10 @@ def _round(
     from raysweep.sweep.worker import Worker
 
     def asked_to_stop() -> bool:
-        reported = any(trial.loss is not None for trial in progress.board.running.values())
+        board = progress.board
+        reported = board.committed > 0 or any(trial.loss is not None for trial in board.running.values())
         interrupts.training = interrupts.training or reported
-        progress.board.stopping = interrupts.pending
+        board.stopping = interrupts.pending
         return interrupts.pending or progress.fatal is not None
 
     worker = tune.with_parameters(Worker, checkpoints=_checkpoints(trials, progress.writer))

@@ -5,7 +5,6 @@ own processes (a private cluster), or tries to connect to the control store (one
 `lost` first.
 """
 
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Final, Self
 
 import psutil
 
-from raysweep.sweep.cluster import Cluster
+from raysweep.sweep.cluster import Cluster, knock
 
 LOOK_S: Final = 1.0
 """Seconds between two looks."""
@@ -52,21 +51,11 @@ class Watchdog:
                 self._lost(f"Ray's process {dead.pid} died")
             if not self._processes:
                 # A driver whose own raylet dies is ended by Ray within seconds.
-                if isinstance(_knock(self._raylet), ConnectionRefusedError):
+                if isinstance(knock(self._raylet, LOOK_S), ConnectionRefusedError):
                     self._lost(f"Ray's process on this machine, {self._raylet}, died")
-                silent = 0.0 if _knock(self._address) is None else silent + LOOK_S
+                silent = 0.0 if knock(self._address, LOOK_S) is None else silent + LOOK_S
                 if silent >= SILENCE_S:
                     self._lost(f"{self._address} did not answer for {SILENCE_S:g} s")
-
-
-def _knock(address: str) -> OSError | None:
-    """Say what keeps one from connecting to an address, if anything."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_S).close()
-    except OSError as error:
-        return error
-    return None
 
 
 def _alive(process: psutil.Process) -> bool:
