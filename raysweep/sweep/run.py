@@ -204,10 +204,10 @@ class Run:
         _briefly(self._close_display)
         _briefly(lambda: print(why + self._how_to_continue(), file=self._terminal, flush=True))
         _briefly(lambda: self.writer.end_run(exit_code))
-        _briefly(self.ledger.paths.lock.unlink)
         with suppress(Exception):
             if self._scratch is not None:
                 clear(self._scratch)
+        _briefly(self.ledger.paths.lock.unlink)  # not before: this process may still commit what came back
         os._exit(exit_code)
 
     def _close_display(self) -> None:
