@@ -11,8 +11,11 @@ from pathlib import Path
 
 import psutil
 
-LOOK_S = 0.25
-"""Seconds between two looks; what lives shorter than this is not counted."""
+LOOK_S = 0.5
+"""Seconds between two looks; what lives shorter than this is not counted. A look takes some 20 ms."""
+
+LOOKS_AT_DISK = 20
+"""Looks between two at the temporary folder, which may hold thousands of files."""
 
 
 @dataclass
@@ -26,7 +29,7 @@ class Usage:
     driver_mb: float = 0.0
     """Peak of the resident memory of the command's own process."""
     temporary_mb: float = 0.0
-    """Peak of what lay in its temporary folder, looked at once a second."""
+    """Peak of what lay in its temporary folder, looked at every ten seconds."""
     output: str = ""
     _cpu: dict[tuple[int, float], float] = field(default_factory=dict)
 
@@ -69,7 +72,7 @@ def watch(arguments: Sequence[str | Path], extra: Mapping[str, str] | None = Non
                 usage.look(command)
             except psutil.Error:
                 break
-            if looks % 4 == 0:
+            if looks % LOOKS_AT_DISK == 0:
                 usage.temporary_mb = max(usage.temporary_mb, _size(Path(temporary)) / 2**20)
             looks += 1
             with suppress(subprocess.TimeoutExpired):

@@ -4,6 +4,7 @@ import platform
 import socket
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ def run_environment() -> RunEnvironment:
     )
 
 
+@cache
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide a trial's numbers or its files."""
     versions = {"python": platform.python_version()}

@@ -24,11 +24,12 @@ class ReflowedRender(LiveRender):
         self._widths: Sequence[int] = ()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw at most as many lines as the terminal has, but one: there the cursor waits.
+        """Draw at most as many lines as the terminal has, but two.
 
-        What is typed, a `^C` above all, is echoed there; at the end of a full line it would begin another.
+        On the next one the cursor waits: what is typed, a `^C` above all, is echoed there, and at the end of
+        a full line would begin another. The last one is where rich goes before it erases everything.
         """
-        lines = console.render_lines(self.renderable, options, pad=False)[: options.size.height - 1]
+        lines = console.render_lines(self.renderable, options, pad=False)[: max(options.size.height - 2, 0)]
         self._widths = [Segment.get_line_length(line) for line in lines]
         self._shape = Segment.get_shape(lines)
         for line in lines:

@@ -256,7 +256,7 @@ def _connected(resources: Resources, scratch: Path, *, cap: int | None, private:
             "lower `resources` in the grid"
         )
     if cap is not None:
-        slots = min(slots, max(math.floor(cap / resources.cpu), 1))
+        slots = min(slots, max(math.floor(cap / resources.cpu + 1e-9), 1))
     own = psutil.Process().children() if private else []
     pids = tuple(child.pid for child in own if child.name() in DAEMONS)
     context = ray.get_runtime_context()

@@ -13,7 +13,6 @@ a pipe (`signal.set_wakeup_fd`) at once.
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
@@ -39,7 +38,6 @@ class Interrupts:
         self.training = False
         self.signum: int | None = None
         self._previous: dict[signal.Signals, Any] = {}
-        self._leaving = False
         self._deadline: threading.Timer | None = None
         self._arriving, self._written = os.pipe()
         os.set_blocking(self._written, False)
@@ -69,11 +67,6 @@ class Interrupts:
             if signal.getsignal(signum) is not signal.SIG_IGN or signum != signal.SIGHUP:  # nohup stays
                 signal.signal(signum, lambda *_: None)  # the thread does the rest
 
-    def give_way(self) -> None:
-        """Do nothing any more if this process is being left: what the others say would only disturb."""
-        if self._leaving:
-            time.sleep(GRACE_S)
-
     @property
     def pending(self) -> bool:
         """Whether the run was asked to end."""
@@ -92,9 +85,9 @@ class Interrupts:
 
     def _handle(self, signum: int) -> None:
         disarm()
-        self._leaving = self.pending or not self.training
+        at_once = self.pending or not self.training
         self.signum = signum
-        if self._leaving:
+        if at_once:
             self.leave(self.exit_code)
         self._deadline = threading.Timer(GRACE_S, self.leave, [self.exit_code])
         self._deadline.daemon = True

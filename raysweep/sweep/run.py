@@ -82,9 +82,7 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
             try:
                 run.train()
             finally:
-                writer.end_run(run.exit_code)
-                # Nothing but words is left to lose; once the lock is let go, its file may be another run's.
-                interrupts.leave = os._exit
+                run.end()
         run.conclude()
     return run.exit_code
 
@@ -116,6 +114,8 @@ class Run:
     _display: AbstractContextManager[Display] | None = None
     _terminal: TextIO = sys.stderr
     _scratch: Path | None = None
+    _ending: threading.Lock = field(default_factory=threading.Lock)
+    """Whoever ends the run holds it; who leaves it at once never lets it go."""
 
     def __post_init__(self) -> None:
         """Find out what is missing, and be ready to leave."""
@@ -166,7 +166,7 @@ class Run:
                 if not self.interrupts.pending:  # else the signal went to Ray's processes too
                     raise
             finally:
-                self.interrupts.give_way()
+                self._wait_if_left()
 
     def _on_cluster(self, console: Console, scratch: Path) -> None:
         live = console.is_terminal and not console.is_dumb_terminal and not self.options.plain
@@ -199,8 +199,21 @@ class Run:
             self.leave(self.interrupts.exit_code)
         self.leave(3, f"The cluster was lost: {clean_text(reason)}; see {self.ledger.paths.log}\n")
 
+    def end(self) -> None:
+        """Write down how the run ended; from now on nothing but words is left to lose."""
+        with self._ending:
+            self.writer.end_run(self.exit_code)
+            self.interrupts.leave = os._exit
+
+    def _wait_if_left(self) -> None:
+        with self._ending:
+            pass
+
     def leave(self, exit_code: int, why: str = "") -> None:
         """Leave at once: the terminal restored, the ledger as it is, no process of Ray's left."""
+        self._ending.acquire()
+        if self.interrupts.leave is os._exit:  # the run has ended, and its lock may be another's by now
+            os._exit(exit_code)
         _briefly(self._close_display)
         _briefly(lambda: print(why + self._how_to_continue(), file=self._terminal, flush=True))
         _briefly(lambda: self.writer.end_run(exit_code))

@@ -1,6 +1,7 @@
 """Clusters: the private one is closed to others, those of other machines are joined with care."""
 
 import ipaddress
+import os
 import random
 import signal
 import stat
@@ -37,6 +38,10 @@ def test_the_private_cluster_is_closed_to_others(sandbox: Sandbox) -> None:
         token = scratch / "token"
         assert stat.S_IMODE(token.stat().st_mode) == 0o600
         assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+        # A signal to the command's group reaches none of Ray's processes.
+        daemons = [*sandbox.processes("raylet"), *sandbox.processes("gcs_server")]
+        assert len(daemons) == 2
+        assert os.getsid(command.pid) not in {os.getsid(daemon.pid) for daemon in daemons}
         out, err = command.communicate(timeout=240)
     assert command.returncode == 0, out + err + sandbox.log
     assert listening

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import pytest
 
+from raysweep.sweep.interrupts import Interrupts
 from tests.command import RAYSWEEP
 from tests.faults.sandbox import Sandbox, kill, wait_for
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
@@ -49,9 +50,26 @@ def some_are_done(sandbox: Sandbox) -> bool:
 
 def check_words(sandbox: Sandbox, said: str) -> None:
     done = len(sandbox.ledger.committed())
+    assert said.count("Interrupted: ") == 1
     assert f"Interrupted: {done} of 6 trials are done and safe in results/small." in said
     assert f"Continue with: raysweep run {sandbox.grid}" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_only_a_first_signal_while_trials_report_waits_for_an_end_in_order(training: bool) -> None:
+    left: list[int] = []
+    with Interrupts() as interrupts:
+        interrupts.leave = left.append
+        interrupts.training = training
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_for(lambda: interrupts.pending)
+        if not training:
+            wait_for(lambda: left)
+        assert left == ([] if training else [143])
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_for(lambda: len(left) == (1 if training else 2))
+    assert set(left) == {143}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +129,7 @@ def test_a_signal_before_anything_is_trained(
         send(sandbox, command.pid, signum)
         out, err = command.communicate(timeout=60)
     assert command.returncode == exit_code, out + err
+    assert err.count("Interrupted: ") == 1
     assert "Continue with: raysweep run" in err
     assert "Traceback" not in err
     check_nothing_left(sandbox)
