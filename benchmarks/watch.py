@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 LOOK_S = 0.5
-"""Seconds between two looks; what lives shorter than this is not counted. A look takes some 20 ms."""
+"""Seconds between two looks; what lives shorter than this is not counted."""
 
 LOOKS_AT_DISK = 20
 """Looks between two at the temporary folder, which may hold thousands of files."""
