@@ -187,7 +187,7 @@ class StopWhen(Stopper):
 
 
 def _id(trial: Trial) -> str:
-    return str(trial.config["trial"]["trial_id"])
+    return str(trial.config["trial"])
 
 
 def _explain(trial: Trial) -> tuple[FailureKind, str, str]:

@@ -25,8 +25,10 @@ from raysweep.sweep.progress import Progress, plain_text
 if TYPE_CHECKING:
     import ray
 
-ROUND: Final = 2000
-"""Trials of one round: Tune keeps something of every trial that it has seen."""
+    from raysweep.sweep.worker import Assignment
+
+ROUND: Final = 5000
+"""Trials of one round: Tune keeps 60 kB of every trial that it has seen, and a new round costs seconds."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +87,9 @@ def _round(
     """Give trials to a fresh Tuner and wait for its end; say why it ended early, or nothing."""
     from ray import tune
     from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
+    from ray.tune.search import BasicVariantGenerator
 
+    from raysweep.sweep.in_order import InOrder
     from raysweep.sweep.progress import StopWhen
     from raysweep.sweep.worker import Worker
 
@@ -96,16 +100,26 @@ def _round(
         board.stopping = interrupts.pending
         return interrupts.pending or progress.fatal is not None
 
-    worker = tune.with_parameters(Worker, checkpoints=_checkpoints(trials, progress.writer))
+    worker = tune.with_parameters(
+        Worker,
+        assignments={s.trial_id: _assign(s, grid, progress) for s in trials},
+        checkpoints=_checkpoints(trials, progress.writer),
+    )
     tuner = Tuner(
         tune.with_resources(worker, {"cpu": grid.resources.cpu, "gpu": grid.resources.gpu}),
-        param_space={"trial": tune.grid_search([_assign(s, grid, progress) for s in trials])},
+        param_space={"trial": None},  # each point says it
         tune_config=TuneConfig(
+            # Points, as `grid_search` copies the whole list for each of its values: 70 s for 2,000 trials.
+            search_alg=BasicVariantGenerator(
+                points_to_evaluate=[{"trial": s.trial_id} for s in trials],
+                # Exactly the slots: with trials staged ahead, a cached actor takes over the trial whose own
+                # actor is still starting, and the sweep can collapse to one actor.
+                max_concurrent=cluster.slots,
+            ),
+            scheduler=InOrder(),  # type: ignore[no-untyped-call]  # Ray's
+            num_samples=len(trials),
             reuse_actors=True,
-            # Exactly the slots: with trials staged ahead, a cached actor takes over the trial whose own
-            # actor is still starting, and the sweep can collapse to one actor.
-            max_concurrent_trials=cluster.slots,
-            trial_name_creator=lambda trial: trial.config["trial"]["trial_id"],
+            trial_name_creator=lambda trial: trial.config["trial"],
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=RunConfig(
@@ -126,15 +140,12 @@ def _round(
     return ""
 
 
-def _assign(settings: TrialSettings, grid: Grid, progress: Progress) -> dict[str, object]:
+def _assign(settings: TrialSettings, grid: Grid, progress: Progress) -> "Assignment":
     """Say what a worker is to train."""
-    from raysweep.sweep.worker import assignment
+    from raysweep.sweep.worker import Assignment
 
-    return assignment(
-        settings,
-        attempt=progress.attempts.get(settings.trial_id, 0) + 1,
-        cpus=max(int(grid.resources.cpu), 1),
-    )
+    attempt = progress.attempts.get(settings.trial_id, 0) + 1
+    return Assignment(settings, attempt, cpus=max(int(grid.resources.cpu), 1))
 
 
 def _checkpoints(trials: Sequence[TrialSettings], writer: Writer) -> "dict[str, ray.ObjectRef[bytes]]":

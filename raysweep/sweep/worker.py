@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import ray
 from ray.tune import Trainable
@@ -29,8 +29,22 @@ CHECKPOINT_S: Final = 120.0
 """Seconds of training between two checkpoints; a shorter trial makes none."""
 
 
+class Assignment(NamedTuple):
+    """What a worker is to train."""
+
+    settings: TrialSettings
+    attempt: int
+    """Which attempt of this command it is, from 1."""
+    cpus: int
+    """Threads that TensorFlow may use."""
+
+
 class Worker(Trainable):
-    """Trains one trial after another in one process; `config` comes from `assignment`."""
+    """Trains one trial after another in one process; Tune's `config` has the trial's id, and nothing else.
+
+    Tune copies the configurations of all trials for each of them, and writes them down: what else belongs to
+    a trial comes beside them, by id.
+    """
 
     _steps: ClassVar["CompiledSteps | None"] = None
     _training: "Training | None"
@@ -38,15 +52,19 @@ class Worker(Trainable):
     """`time.monotonic()` of the latest checkpoint, or of the trial's start."""
 
     def setup(
-        self, config: dict[str, Any], checkpoints: "Mapping[str, ray.ObjectRef[bytes]] | None" = None
+        self,
+        config: dict[str, Any],
+        assignments: Mapping[str, Assignment] | None = None,
+        checkpoints: "Mapping[str, ray.ObjectRef[bytes]] | None" = None,
     ) -> None:
         """Take up the first trial.
 
         Args:
-            config: what `assignment` returned, under the key `trial`.
-            checkpoints: where the checkpoints of this round's trials are in Ray's object store, by id. They
-                do not come in `config`, which Tune writes down.
+            config: the trial's id, under the key `trial`.
+            assignments: this round's trials, by id.
+            checkpoints: where their checkpoints are in Ray's object store, by id.
         """
+        self._assignments = assignments or {}
         self._checkpoints = checkpoints or {}
         self._take(config)
 
@@ -74,10 +92,7 @@ class Worker(Trainable):
         return report
 
     def _take(self, config: Mapping[str, Any]) -> None:
-        assignment = config["trial"]
-        self._settings = TrialSettings(**assignment["settings"])
-        self._attempt: int = assignment["attempt"]
-        self._cpus: int = assignment["cpus"]
+        self._settings, self._attempt, self._cpus = self._assignments[config["trial"]]
         self._training = None
         self._began = datetime.now(UTC)
         self._saved = time.monotonic()
@@ -109,19 +124,3 @@ class Worker(Trainable):
             "exact_match": exact,
             "seconds": result.trace_s + result.train_s + result.eval_s,
         }
-
-
-def assignment(settings: TrialSettings, *, attempt: int, cpus: int) -> dict[str, Any]:
-    """Say what a worker is to train.
-
-    Args:
-        settings: the trial.
-        attempt: which attempt of this command it is, from 1.
-        cpus: threads that TensorFlow may use.
-    """
-    return {
-        "trial_id": settings.trial_id,
-        "settings": settings.model_dump(),
-        "attempt": attempt,
-        "cpus": cpus,
-    }
