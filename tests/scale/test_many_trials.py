@@ -41,7 +41,7 @@ class Peak(threading.Thread):
 
 
 @pytest.mark.parametrize(
-    "count", [200, pytest.param(5_000, marks=[pytest.mark.scale, pytest.mark.slow, pytest.mark.timeout(900)])]
+    "count", [200, pytest.param(6_000, marks=[pytest.mark.scale, pytest.mark.slow, pytest.mark.timeout(900)])]
 )
 def test_a_sweep_of_many_trials_is_whole_and_bounded(tmp_path: Path, count: int) -> None:
     env = environment(tmp_path)
@@ -56,10 +56,12 @@ def test_a_sweep_of_many_trials_is_whole_and_bounded(tmp_path: Path, count: int)
     assert (len(trials), set(trials["seed"].to_pylist())) == (count, set(range(count)))
     assert 0 < peak.descriptors < 400
     assert 0 < peak.memory_mb < 700
-    assert peak.files < 20_000
+    assert peak.files < 1_000 + 5 * count
     if count >= 1_000:
         ended = np.sort(trials["ended"].cast(pa.int64()).to_numpy())
         tenth = count // 10
         first, last = ended[tenth] - ended[0], ended[-1] - ended[-tenth]
         # A cost that grew with the trials would show here as a multiple; a busy machine does not.
+        # So would one that a round pays before its first trial: there are two rounds.
         assert last < 4 * first
+        assert np.diff(ended).max() < 4 * first
