@@ -88,9 +88,8 @@ def watch(arguments: Sequence[str | Path], extra: Mapping[str, str] | None = Non
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_blocks * 512
-        except OSError:
-            continue
+    for base, folders, files in os.walk(folder):  # unlike `rglob` it bears folders that go while it looks
+        for name in (*folders, *files):
+            with suppress(OSError):
+                total += Path(base, name).lstat().st_blocks * 512
     return total
