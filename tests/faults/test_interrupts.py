@@ -157,7 +157,8 @@ def test_a_signal_to_many_processes(sandbox: Sandbox, send: Send, signum: int, e
     check_undisturbed(sandbox)
 
 
-@pytest.mark.parametrize("closed", ["stdout", pytest.param("both", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["stdout", "both"])
 def test_a_closed_pipe_silences_the_run_and_no_more(sandbox: Sandbox, closed: str) -> None:
     read, write = os.pipe()
     both = {"stdout": write, "stderr": write if closed == "both" else subprocess.PIPE}
