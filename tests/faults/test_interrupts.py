@@ -119,7 +119,19 @@ def test_two_different_signals_end_it_with_the_code_of_one(sandbox: Sandbox) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize(("signum", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 1.5, 2.0, 2.5, 3.0, 4.5, 6.0])
-@pytest.mark.parametrize("send", [to_the_command, to_the_group, to_everybody])
+@pytest.mark.parametrize(
+    "send",
+    [
+        to_the_command,
+        to_the_group,
+        pytest.param(
+            to_everybody,
+            marks=pytest.mark.xfail(
+                strict=False, reason="Ray's C++ may end the command before it speaks: see docs/reliability.md"
+            ),
+        ),
+    ],
+)
 def test_a_signal_before_anything_is_trained(
     sandbox: Sandbox, send: Send, seconds: float, signum: int, exit_code: int
 ) -> None:
