@@ -247,7 +247,7 @@ class Run:
         done, total = self.board.done, len(self.board.planned)
         return (
             f"Interrupted: {done} of {total} trials are done and safe in {self.ledger.paths.folder}.\n"
-            + _continue_with()
+            f"Continue with: {_again()}"
         )
 
     def _what_failed(self) -> str:
@@ -257,12 +257,12 @@ class Run:
             f"{count} {'trial' if count == 1 else 'trials'} failed. Read why with: "
             f"{_command()} show {shlex.quote(str(self.ledger.paths.folder))} {first}\n"
             f"Log of Ray and TensorFlow: {self.ledger.paths.log}\n"
-            f"Try again with: {_command()} {shlex.join(sys.argv[1:])}"
+            f"Try again with: {_again()}"
         )
 
 
 def _leave_before_the_run(exit_code: int) -> None:
-    _briefly(lambda: _say(f"Interrupted: nothing was begun.\n{_continue_with()}"))
+    _briefly(lambda: _say(f"Interrupted: nothing was begun.\nContinue with: {_again()}"))
     os._exit(exit_code)
 
 
@@ -292,8 +292,9 @@ def _command() -> str:
     return shlex.quote(str(path))
 
 
-def _continue_with() -> str:
-    return f"Continue with: {_command()} {shlex.join(sys.argv[1:])}"
+def _again() -> str:
+    """How to run what runs now once more."""
+    return f"{_command()} {shlex.join(sys.argv[1:])}"
 
 
 def _say(message: str) -> None:

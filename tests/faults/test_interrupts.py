@@ -117,15 +117,17 @@ def test_two_different_signals_end_it_with_the_code_of_one(sandbox: Sandbox) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("signum", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 1.5, 2.0, 2.5, 3.0, 4.5, 6.0])
 @pytest.mark.parametrize(
-    "send",
+    ("send", "signum", "exit_code"),
     [
-        to_the_command,
-        to_the_group,
+        (to_the_command, signal.SIGINT, 130),
+        (to_the_command, signal.SIGTERM, 143),
+        (to_the_group, signal.SIGINT, 130),
+        (to_the_group, signal.SIGTERM, 143),
+        (to_everybody, signal.SIGINT, 130),
         pytest.param(
-            to_everybody,
+            *(to_everybody, signal.SIGTERM, 143),
             marks=pytest.mark.xfail(
                 strict=False, reason="Ray's C++ may end the command before it speaks: see docs/reliability.md"
             ),
@@ -145,6 +147,22 @@ def test_a_signal_before_anything_is_trained(
     assert "Continue with: raysweep run" in err
     assert "Traceback" not in err
     check_nothing_left(sandbox)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [1.0, 2.5, 3.5, 4.5, 6.0])
+def test_a_sigterm_to_everybody_before_anything_is_trained_loses_nothing(
+    sandbox: Sandbox, seconds: float
+) -> None:
+    """Whoever ends the command first, it or Ray's C++: nothing is left running, and the next run is whole."""
+    with sandbox.running(popen={"start_new_session": True}) as command:
+        wait_for(lambda: (sandbox.results / ".lock").exists())
+        time.sleep(seconds)
+        to_everybody(sandbox, command.pid, signal.SIGTERM)
+        command.communicate(timeout=60)
+    assert command.returncode != 0
+    check_nothing_left(sandbox)
+    check_undisturbed(sandbox)
 
 
 @pytest.mark.parametrize(
