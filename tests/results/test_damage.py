@@ -1,0 +1,118 @@
+"""What is found wrong in a results folder, by readers and by the writer, and what becomes of it."""
+
+import random
+import shutil
+
+import pytest
+
+from raysweep.results.ledger import Damage, Ledger
+from tests.results.ledgers import damage_of, encoded
+
+
+@pytest.mark.parametrize("kind", ["trials", "predictions", "curves"])
+@pytest.mark.parametrize("harm", ["truncate", "empty", "flip", "append", "delete", "folder", "swap"])
+def test_damage_is_found_set_aside_and_only_that_trial_is_missing(
+    filled: Ledger, kind: str, harm: str
+) -> None:
+    done = sorted(filled.committed() - {encoded(3, diverged=True).trial_id})
+    hit = done[1]
+    path = filled.paths.folder / kind / f"{hit}.parquet"
+    data = path.read_bytes()
+    match harm:
+        case "truncate":
+            path.write_bytes(data[:-1])
+        case "empty":
+            path.write_bytes(b"")
+        case "flip":
+            place = random.Random(5).randrange(len(data))
+            path.write_bytes(data[:place] + bytes([data[place] ^ 8]) + data[place + 1 :])
+        case "append":
+            path.write_bytes(data + b"\0")
+        case "swap":
+            shutil.copyfile(filled.paths.folder / kind / f"{done[0]}.parquet", path)
+        case "delete" | "folder":
+            path.unlink()
+    if harm == "folder":
+        path.mkdir()
+    found = damage_of(filled)
+    assert any(hit in name for name in found)
+    assert not any(other in name for name in found for other in filled.committed() - {hit})
+    in_place = kind != "trials" and path.is_file() and path.stat().st_size == len(data)
+    assert filled.plausible() == filled.committed() - (set() if in_place else {hit})
+    others = filled.committed() - {hit}
+    with filled.open_for_writing() as writer:
+        report = writer.check()
+        assert all(hit in str(one.path) for one in report)
+        assert bool(report) is not (kind == "trials" and harm == "delete")
+        assert filled.committed() == others
+        writer.commit(encoded(next(seed for seed in range(3) if encoded(seed).trial_id == hit)))
+        assert writer.check() == []
+    assert damage_of(filled) == {}
+    if report:
+        (aside,) = filled.paths.damaged.iterdir()
+        assert {one.name for one in aside.iterdir()} | {f"{kind}.parquet"} == {
+            "trials.parquet",
+            "predictions.parquet",
+            "curves.parquet",
+        }
+
+
+def test_a_diverged_trial_with_predictions_is_damage(filled: Ledger) -> None:
+    trial = encoded(3, diverged=True)
+    filled.paths.table("predictions", trial.trial_id).write_bytes(b"PAR1")
+    assert list(damage_of(filled)) == [f"predictions/{trial.trial_id}.parquet"]
+
+
+def test_a_lost_row_is_told_by_the_tables_that_it_leaves(filled: Ledger) -> None:
+    lost = min(filled.committed() - {encoded(3, diverged=True).trial_id})
+    filled.paths.table("trials", lost).unlink()
+    assert sorted(damage_of(filled)) == [f"curves/{lost}.parquet", f"predictions/{lost}.parquet"]
+    with filled.open_for_writing():  # a commit under way is none
+        filled.paths.table("curves", lost).write_bytes(b"")
+        assert damage_of(filled) == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"format": 2}', b"\xff", b"[" * 100_000])
+def test_a_torn_record_or_failure_or_checkpoint_is_told_and_hinders_nothing(
+    filled: Ledger, content: bytes
+) -> None:
+    trial_id = encoded(7).trial_id
+    filled.paths.record.write_bytes(content)
+    filled.paths.failure(trial_id).write_bytes(content)
+    filled.paths.checkpoint(trial_id).write_bytes(content)
+    assert filled.record() is None
+    assert filled.failures() == {}
+    assert set(damage_of(filled)) == {
+        "sweep.json",
+        f"failures/{trial_id}.json",
+        f"checkpoints/{trial_id}.checkpoint",
+    }
+    assert len(filled.committed()) == 4
+    with filled.open_for_writing() as writer:
+        assert writer.checkpoint(trial_id) is None
+        writer.put_checkpoint(trial_id, b"new")
+        assert writer.checkpoint(trial_id) == b"new"
+
+
+def test_damage_has_its_path_and_words(filled: Ledger) -> None:
+    hit = filled.paths.table("curves", min(filled.committed()))
+    hit.unlink()
+    assert filled.verify().damage == (Damage(hit, "the file is missing"),)
+
+
+def test_a_copy_under_another_name_is_told_for_patterns_would_count_it(filled: Ledger) -> None:
+    row = next(filled.paths.trials.iterdir())
+    copy = filled.paths.trials / f"{row.stem} (copy).parquet"
+    copy.write_bytes(row.read_bytes())
+    assert damage_of(filled) == {f"trials/{copy.name}": "no trial's file; move it elsewhere"}
+
+
+def test_a_folder_where_a_left_over_would_be_is_moved_aside(filled: Ledger) -> None:
+    trial_id = next(iter(filled.committed()))
+    for path in (filled.paths.checkpoint(trial_id), filled.paths.failure(trial_id)):
+        path.mkdir()
+        (path / "somebody's").touch()
+    with filled.open_for_writing():
+        pass
+    assert filled.verify().damage == ()
+    assert len(list(filled.paths.damaged.glob("*/*/somebody's"))) == 2
