@@ -112,11 +112,10 @@ def _round(
             # Points, as `grid_search` copies the whole list for each of its values: 70 s for 2,000 trials.
             search_alg=BasicVariantGenerator(
                 points_to_evaluate=[{"trial": s.trial_id} for s in trials],
-                # Exactly the slots: with trials staged ahead, a cached actor takes over the trial whose own
-                # actor is still starting, and the sweep can collapse to one actor.
+                # Exactly the slots: for each trial beyond them Tune would ask Ray for an actor in vain.
                 max_concurrent=cluster.slots,
             ),
-            scheduler=InOrder(),  # type: ignore[no-untyped-call]  # Ray's
+            scheduler=InOrder(),
             num_samples=len(trials),
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.config["trial"],
