@@ -91,8 +91,8 @@ def _initial(weight: LayerWeight, drawing: dict[str, Any]) -> Floats:
 def _glorot_uniform(shape: tuple[int, ...], drawing: dict[str, Any]) -> Floats:
     """Glorot & Bengio (2010): uniform within ± sqrt(6 / (fan_in + fan_out))."""
     limit = (6.0 / sum(shape)) ** 0.5
-    uniform = tf.raw_ops.StatelessRandomUniformV2(shape=shape, **drawing)
-    return _array((2.0 * uniform - 1.0) * limit)
+    uniform = _array(tf.raw_ops.StatelessRandomUniformV2(shape=shape, **drawing))
+    return (np.float32(2) * uniform - np.float32(1)) * np.float32(limit)
 
 
 def _orthogonal(shape: tuple[int, ...], drawing: dict[str, Any]) -> Floats:
@@ -100,9 +100,9 @@ def _orthogonal(shape: tuple[int, ...], drawing: dict[str, Any]) -> Floats:
     rows, columns = max(shape), min(shape)
     normal = tf.raw_ops.StatelessRandomNormalV2(shape=(rows, columns), **drawing)
     # TensorFlow's QR, because NumPy's gives other bits with another number of threads.
-    q, r = tf.linalg.qr(normal)
-    q = q * tf.sign(tf.linalg.diag_part(r))
-    return _array(q if shape[0] == rows else tf.transpose(q))
+    q, r = map(_array, tf.linalg.qr(normal))
+    q = q * np.sign(np.diagonal(r))
+    return np.ascontiguousarray(q if shape[0] == rows else q.T)
 
 
 def _array(tensor: Any) -> Floats:

@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from raysweep.experiment import networks
-from raysweep.experiment.adam import Variables, adam_rates, apply_adam
+from raysweep.experiment.adam import Variables, adam_rates, apply_adam, read
 from raysweep.experiment.lstm import State, Tensor
+from raysweep.experiment.models import layer_weights
 from raysweep.experiment.networks import Shape
 from raysweep.experiment.runtime import lean_execution
 from raysweep.experiment.sequences import Domain, draw_integers, stream
@@ -46,9 +47,10 @@ class Evaluated(NamedTuple):
 class Steps:
     """The compiled steps of one shape; traced when first used, or by `trace`."""
 
-    def __init__(self, shape: Shape) -> None:
-        """Prepare the functions; nothing is traced yet."""
-        self.shape = shape
+    def __init__(self, settings: TrialSettings) -> None:
+        """Prepare the functions for trials of this one's shape; nothing is traced yet."""
+        self.shape = Shape.of(settings)
+        self._weight_shapes = [weight.shape for weight in layer_weights(settings)]
         self._train = tf.function(self._train_epochs, autograph=False)
         self._evaluate = tf.function(self._evaluate_sequences, autograph=False)
         self._traced = False
@@ -153,7 +155,7 @@ class Steps:
             The states that the batch leaves.
         """
         shape = self.shape
-        weights = [weight.value() for weight in variables.weights]
+        weights = self._weights(variables.weights)
         done = networks.forward(shape, weights, tokens, states)
         labels = networks.targets(shape, tokens)
         losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(
@@ -165,11 +167,11 @@ class Steps:
         return losses, tf.cast(hits, tf.float32), done.states
 
     def _evaluate_sequences(
-        self, variables: Sequence[tf.Variable], stream: Tensor, values: Tensor, sequences: Tensor
+        self, variables: Sequence[Tensor], stream: Tensor, values: Tensor, sequences: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Predict batch after batch of sequence after sequence; return a row for each batch."""
         shape = self.shape
-        weights = [weight.value() for weight in variables]
+        weights = self._weights(variables)
 
         def predict_batch(number: Tensor, states: Any, symbols: Any, values_: Any) -> tuple[Any, ...]:
             batch = number % shape.batches
@@ -201,6 +203,13 @@ class Steps:
         )[2:]
         return symbols.stack(), confidence.stack()
 
+    def _weights(self, variables: Sequence[Tensor]) -> list[Tensor]:
+        """Return the values of the weights' variables, of known shapes."""
+        weights = [read(variable) for variable in variables]
+        for weight, shape in zip(weights, self._weight_shapes, strict=True):
+            weight.set_shape(shape)
+        return weights
+
     def _batches(self, sequence: Tensor) -> Tensor:
         """Return the integers of each batch's windows, (batches, batch + n_in - 1): they overlap."""
         starts = np.arange(self.shape.batches) * self.shape.batch_size
@@ -227,7 +236,7 @@ class CompiledSteps:
     def of(self, settings: TrialSettings) -> Steps:
         """Return the steps for a trial's shape, new ones if it was not met lately."""
         shape = Shape.of(settings)
-        steps = self._by_shape.pop(shape, None) or Steps(shape)
+        steps = self._by_shape.pop(shape, None) or Steps(settings)
         self._by_shape[shape] = steps
         if len(self._by_shape) > MOST_SHAPES:
             self._by_shape.popitem(last=False)

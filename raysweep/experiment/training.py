@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysweep.errors import ResultsError
-from raysweep.experiment.adam import Variables
+from raysweep.experiment.adam import Variables, read
 from raysweep.experiment.evaluation import evaluate
 from raysweep.experiment.lstm import swap_gates
 from raysweep.experiment.models import initial_weights, layer_weights
@@ -88,7 +88,7 @@ class Training:
     @property
     def weights(self) -> list[Floats]:
         """The weights as they are now, in the order and layout of ``keras.Model.get_weights``."""
-        return _swapped(self.settings, [weight.numpy() for weight in self._variables.weights])
+        return _swapped(self.settings, [np.asarray(read(weight)) for weight in self._variables.weights])
 
     def advance(self, seconds: float) -> None:
         """Train for about that long: at least one epoch, never beyond the last."""

@@ -87,9 +87,13 @@ class Scoreboard:
         if trial := self.running.get(trial_id):
             trial.epoch, trial.loss, trial.accuracy = epoch, loss, accuracy
 
+    def trained(self, trial_id: str) -> None:
+        """Note that a worker is done with a trial, which is yet to be committed."""
+        self.running.pop(trial_id, None)
+
     def finish(self, trial_id: str, finished: FinishedTrial) -> None:
         """Note that a trial was committed."""
-        self.running.pop(trial_id, None)
+        self.trained(trial_id)
         self.failed.pop(trial_id, None)
         if self.to_do.pop(trial_id, None):
             self.committed += 1

@@ -1,17 +1,21 @@
 """The Tune callback: what comes back from workers goes to the ledger and to the display.
 
-Tune calls it from its control loop, in the thread of the run. An exception in here would end the whole
-round with a traceback of Tune's own, so a disk that fails is kept in `fatal` and asks the round to stop.
+Tune calls it from its control loop, in the thread of the run. A commit waits for the disk six times, and no
+worker gets its next trial while that loop waits; so a thread of its own commits, one trial after the other.
+An exception in here would end the whole round with a traceback of Tune's own, so a disk that fails is kept
+in `fatal` and asks the round to stop.
 """
 
 import logging
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import ray
 from ray import cloudpickle
@@ -37,10 +41,22 @@ PAUSE_S: Final = 20.0
 """Seconds between two turns of Tune's loop from which on this process must have been stopped (Ctrl-Z): a turn
 takes a second at most, and some 13 where an actor does not go when told."""
 
+MOST_WRITES: Final = 16
+"""Writes that may wait for the disk; with more, the control loop waits, too, as workers are then too fast."""
+
 logger = logging.getLogger(__name__)
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 """What Ray colours its tracebacks with."""
+
+
+class _Write(NamedTuple):
+    """Something of a trial that is on its way to the disk."""
+
+    trial_id: str
+    finished: Mapping[str, Any] | None
+    """What the worker said of the trial, where this is its commit."""
+    future: "Future[None]"
 
 
 @dataclass
@@ -48,6 +64,8 @@ class Progress(Callback):
     """Commits finished trials, records failures, ends hung workers; one object for all rounds of a run."""
 
     writer: Writer
+    disk: Executor
+    """The one thread that commits."""
     board: Scoreboard
     display: Display
     retries: int
@@ -64,6 +82,8 @@ class Progress(Callback):
     """Ray's id of the actor that trains each trial, or trained it last, by trial id."""
     fatal: SurroundingsError | None = None
     """Why nothing can be committed any more."""
+    _writes: deque[_Write] = field(default_factory=deque)
+    """What the disk has not taken yet, or taken without being asked how it went; the oldest first."""
     _looked: float = field(default_factory=time.monotonic)
     """When deadlines were looked at last."""
     _ended: dict[str, str] = field(default_factory=dict)
@@ -94,16 +114,30 @@ class Progress(Callback):
         self.board.progress(trial_id, result["epoch"], result["loss"], result["accuracy"])
         if self.fatal is not None:
             return
-        try:
-            if checkpoint is not None:
-                self.writer.put_checkpoint(trial_id, checkpoint)
-            if finished is not None:
-                self.writer.commit(finished["trial"])
-                self._show(trial_id, finished)
-        except ResultsError as error:  # what came back is not that trial's: a failed attempt like any other
-            self.fail(trial_id, "error", str(error), "")
-        except SurroundingsError as error:
-            self.fatal = error
+        if checkpoint is not None:
+            written = self.disk.submit(self.writer.put_checkpoint, trial_id, checkpoint)
+            self._writes.append(_Write(trial_id, None, written))
+        if finished is not None:
+            self.board.trained(trial_id)
+            written = self.disk.submit(self.writer.commit, finished["trial"])
+            self._writes.append(_Write(trial_id, finished, written))
+        self.settle(MOST_WRITES)
+
+    def settle(self, most: int = 0) -> None:
+        """Show what is committed by now, and wait for the disk while more than `most` writes wait for it."""
+        while self._writes and (self._writes[0].future.done() or len(self._writes) > most):
+            trial_id, finished, future = self._writes.popleft()
+            try:
+                future.result()
+            except (
+                ResultsError
+            ) as error:  # what came back is not that trial's: a failed attempt like any other
+                self.fail(trial_id, "error", str(error), "")
+            except SurroundingsError as error:
+                self.fatal = self.fatal or error
+            else:
+                if finished is not None:
+                    self._show(trial_id, finished)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record why an attempt failed."""
@@ -114,7 +148,8 @@ class Progress(Callback):
             self.fail(trial_id, *_explain(trial))
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """End the workers of trials that are past their deadline."""
+        """Show what is committed, and end the workers of trials that are past their deadline."""
+        self.settle(MOST_WRITES)
         self._forgive_pause()
         late = {t: r for t, r in self.board.running.items() if t not in self._ended and self._late(t)}
         if not late:

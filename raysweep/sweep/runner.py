@@ -8,6 +8,7 @@ state is never read back.
 import logging
 import platform
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from raysweep.cost import longest_first
@@ -49,10 +50,19 @@ def train_missing(
         StorageError: the results cannot be written any more.
         ClusterError: a round made no progress at all.
     """
-    _use_workers_as_they_are()
+    from raysweep.sweep.detours import leave_out_detours
+
+    leave_out_detours()
     board.slots = cluster.slots
     host = platform.node() if cluster.pids else ""
-    progress = Progress(writer, board, display, retries, trial_timeout, host)
+    with ThreadPoolExecutor(1, "commit") as disk:
+        progress = Progress(writer, disk, board, display, retries, trial_timeout, host)
+        _train(grid, cluster, progress, interrupts)
+
+
+def _train(grid: Grid, cluster: Cluster, progress: Progress, interrupts: Interrupts) -> None:
+    """Give Tune round after round; see `train_missing`."""
+    board = progress.board
     while not interrupts.pending and (
         missing := [s for s in board.to_do.values() if not progress.exhausted(s.trial_id)]
     ):
@@ -69,18 +79,6 @@ def train_missing(
             raise ClusterError(f"Ray Tune made no progress: {reason or 'it ended without a result'}")
 
 
-def _use_workers_as_they_are() -> None:
-    """Let Tune's actors run in the workers that Ray has started already.
-
-    Tune wants some variables set for its actors, for which Ray starts other processes, and each of them twice
-    in a row. Those that matter here, every worker has from its cluster or its job; see `cluster.SETTINGS`.
-    """
-    from ray.tune.execution import class_cache
-
-    class_cache.DEFAULT_ENV_VARS.clear()
-    class_cache.ENV_VARS_TO_PROPAGATE.clear()
-
-
 def _round(
     trials: Sequence[TrialSettings], grid: Grid, cluster: Cluster, progress: Progress, interrupts: Interrupts
 ) -> str:
@@ -94,10 +92,8 @@ def _round(
     from raysweep.sweep.worker import Worker
 
     def asked_to_stop() -> bool:
-        board = progress.board
-        reported = board.committed > 0 or any(trial.loss is not None for trial in board.running.values())
-        interrupts.training = interrupts.training or reported
-        board.stopping = interrupts.pending
+        interrupts.training = interrupts.training or bool(progress.hosts)
+        progress.board.stopping = interrupts.pending
         return interrupts.pending or progress.fatal is not None
 
     worker = tune.with_parameters(
@@ -136,6 +132,8 @@ def _round(
     except Exception as error:
         logger.exception("Tune's controller gave up; what is missing goes to a new round")
         return str(error) or type(error).__name__
+    finally:
+        progress.settle()
     return ""
 
 
