@@ -37,7 +37,8 @@ def test_the_command_is_killed_again_and_again(sandbox: Sandbox, kills: int, cha
     assert known.items() <= rows(sandbox).items()
 
 
-@pytest.mark.parametrize("daemon", ["raylet", pytest.param("gcs_server", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("daemon", ["raylet", "gcs_server"])
 def test_a_cluster_that_is_lost_is_told_at_once(sandbox: Sandbox, daemon: str) -> None:
     with sandbox.running(faults=[SLOW]) as command:
         wait_for(lambda: sandbox.ledger.committed())

@@ -66,6 +66,7 @@ def check_the_one_failure(sandbox: Sandbox) -> None:
     assert "RuntimeError: no use" in shown
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_is_a_result(sandbox: Sandbox) -> None:
     fault = {"what": "nan", "trial": "echo-len3", **ALWAYS}
     done = sandbox.run(faults=[fault])
