@@ -53,7 +53,7 @@ class Variables(NamedTuple):
 
     def arrays(self) -> list[Floats]:
         """Copy the values: weights, momentums, velocities."""
-        return [np.asarray(read(variable)) for group in self for variable in group]
+        return [read(variable).numpy() for group in self for variable in group]
 
 
 def _variable(array: Floats) -> Any:

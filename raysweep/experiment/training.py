@@ -88,7 +88,7 @@ class Training:
     @property
     def weights(self) -> list[Floats]:
         """The weights as they are now, in the order and layout of ``keras.Model.get_weights``."""
-        return _swapped(self.settings, [np.asarray(read(weight)) for weight in self._variables.weights])
+        return _swapped(self.settings, [read(weight).numpy() for weight in self._variables.weights])
 
     def advance(self, seconds: float) -> None:
         """Train for about that long: at least one epoch, never beyond the last."""

@@ -56,6 +56,8 @@ class Scoreboard:
     pace: Pace
     slots: int = 1
     running: dict[str, RunningTrial] = field(default_factory=dict)
+    saving: set[str] = field(default_factory=set)
+    """Trials that are trained and not committed yet."""
     failed: dict[str, str] = field(default_factory=dict)
     """What the last failure of each failed trial was; empty again once it succeeds."""
     given_up: set[str] = field(default_factory=set)
@@ -90,10 +92,12 @@ class Scoreboard:
     def trained(self, trial_id: str) -> None:
         """Note that a worker is done with a trial, which is yet to be committed."""
         self.running.pop(trial_id, None)
+        self.saving.add(trial_id)
 
     def finish(self, trial_id: str, finished: FinishedTrial) -> None:
         """Note that a trial was committed."""
-        self.trained(trial_id)
+        self.running.pop(trial_id, None)
+        self.saving.discard(trial_id)
         self.failed.pop(trial_id, None)
         if self.to_do.pop(trial_id, None):
             self.committed += 1
@@ -104,6 +108,7 @@ class Scoreboard:
     def fail(self, trial_id: str, what: str, *, again: bool) -> str:
         """Note that an attempt failed, and return the line that says so."""
         self.running.pop(trial_id, None)
+        self.saving.discard(trial_id)
         self.failed[trial_id] = what
         if not again:
             self.given_up.add(trial_id)
@@ -120,7 +125,8 @@ class Scoreboard:
         """Estimate the seconds left: the measured cost of what is left, spread over the slots."""
         now = time.monotonic()
         if now - self._eta[0] >= ETA_REFRESH_S:
-            to_do = [(t, s) for t, s in list(self.to_do.items()) if t not in self.given_up]
+            without = self.given_up | self.saving
+            to_do = [(t, s) for t, s in list(self.to_do.items()) if t not in without]
             costs = [(self.pace.seconds(s), self.running.get(t)) for t, s in to_do]
             left = [cost * (1 - r.epoch / r.settings.epochs if r else 1) for cost, r in costs]
             self._eta = now, max(sum(left) / self.slots, max(left, default=0.0))
@@ -156,7 +162,7 @@ class Scoreboard:
         counts += [f"{len(self.failed)} failed"] if self.failed else []
         if self.stopping:
             times = "stopping"
-        elif self.running or self.committed:
+        elif self.running or self.saving or self.committed:
             times = f"{clock(self.elapsed)} gone, ~{clock(self.eta())} left"
         else:
             times = f"{clock(self.elapsed)} gone, starting workers"

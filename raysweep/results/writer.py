@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """What `Ledger.open_for_writing` gives; used by one thread, while the lock is held.
+    """What `Ledger.open_for_writing` gives, while the lock is held.
+
+    One thread calls `commit` and `put_checkpoint`; beside it another may record failures and write
+    `sweep.json`, which lie elsewhere.
 
     Every change is whole or not at all, and on the disk when the call returns. The folder is listed
     once, at the start: the cost of a commit does not grow with what is there.

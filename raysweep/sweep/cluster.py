@@ -57,8 +57,7 @@ PRIVATE: Final[Mapping[str, str]] = {
     # Workers that Ray starts with the cluster wait while this process imports Tune; after a second Ray would
     # end them.
     "RAY_idle_worker_killing_time_threshold_ms": "60000",
-    # Meanwhile they import Tune, too; not TensorFlow: it would bring them up a second apart, and then Tune
-    # puts the trials of both on the first.
+    # Meanwhile they import Tune, too. (TensorFlow as well was not faster: see docs/performance.md.)
     "RAY_preload_python_modules": "raysweep.sweep.worker",
 }
 """What the private cluster's processes read besides."""

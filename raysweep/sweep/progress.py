@@ -2,13 +2,14 @@
 
 Tune calls it from its control loop, in the thread of the run. A commit waits for the disk six times, and no
 worker gets its next trial while that loop waits; so a thread of its own commits, one trial after the other.
-An exception in here would end the whole round with a traceback of Tune's own, so a disk that fails is kept
-in `fatal` and asks the round to stop.
+An exception in here would end the whole round with a traceback of Tune's own: a disk that fails is kept in
+`fatal` and asks the round to stop, all else that goes wrong is a failed attempt of its trial.
 """
 
 import logging
 import re
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
@@ -41,8 +42,8 @@ PAUSE_S: Final = 20.0
 """Seconds between two turns of Tune's loop from which on this process must have been stopped (Ctrl-Z): a turn
 takes a second at most, and some 13 where an actor does not go when told."""
 
-MOST_WRITES: Final = 16
-"""Writes that may wait for the disk; with more, the control loop waits, too, as workers are then too fast."""
+MOST_WRITES: Final = 4
+"""Writes that may wait for the disk; with more, the control loop waits. A `kill -9` costs what waits."""
 
 logger = logging.getLogger(__name__)
 
@@ -135,9 +136,22 @@ class Progress(Callback):
                 self.fail(trial_id, "error", str(error), "")
             except SurroundingsError as error:
                 self.fatal = self.fatal or error
+                self._give_up_writing()
+            except Exception as error:  # ours: it is that trial's failure, and the others go on
+                logger.exception("%s cannot be committed", trial_id)
+                self.fail(
+                    trial_id,
+                    "error",
+                    f"{type(error).__name__}: {plain_text(str(error))}",
+                    traceback.format_exc(),
+                )
             else:
                 if finished is not None:
                     self._show(trial_id, finished)
+
+    def _give_up_writing(self) -> None:
+        """Take back what waits for a disk that fails; what the thread has begun, it ends."""
+        self._writes = deque(write for write in self._writes if not write.future.cancel())
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record why an attempt failed."""
@@ -161,14 +175,14 @@ class Progress(Callback):
                 self._ended[trial_id] = f"no result after {seconds:.0f} s; its worker was ended"
                 ray.kill(actor)
 
-    def fail(self, trial_id: str, kind: FailureKind, message: str, traceback: str) -> None:
+    def fail(self, trial_id: str, kind: FailureKind, message: str, trace: str) -> None:
         """Count an attempt that failed, record it and show it."""
         attempts = self.attempts[trial_id] = self.attempts.get(trial_id, 0) + 1
         failure = Failure(
             trial_id=trial_id,
             kind=kind,
             message=message,
-            traceback=traceback,
+            traceback=trace,
             attempts=attempts,
             host=self.hosts.get(trial_id, self.host),
             time=datetime.now(UTC),

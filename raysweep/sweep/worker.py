@@ -1,7 +1,7 @@
 """The Tune Trainable: one actor, many trials, compiled steps kept by shape.
 
-Nothing slow happens before the first `step`: an actor that is slow to come up loses its place to one that
-is already running, and the sweep would end on a single core. So TensorFlow is imported there.
+Nothing slow happens before the first `step`, TensorFlow's import included: trials are given out in the order
+in which actors come up, and shown as running from then on.
 """
 
 import platform

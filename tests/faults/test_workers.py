@@ -81,6 +81,23 @@ def test_a_loss_that_is_not_a_number_is_a_result(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.slow
+def test_a_commit_that_raises_what_nobody_expects_costs_that_trial_alone(sandbox: Sandbox) -> None:
+    always, once = (
+        {"what": "break", "trial": "echo-len3", **ALWAYS},
+        {"what": "break", "trial": "seq2seq-len2"},
+    )
+    done = sandbox.run("--retries", 1, faults=[always, once])
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "echo len 3 mem 4: TypeError: " in done.stdout + done.stderr
+    (only,) = (sandbox.results / "failures").iterdir()
+    assert only.name.startswith("echo-len3")
+    assert "raysweep/results/writer.py" in failure_of(sandbox, "echo-len3")["traceback"]
+    assert len(sandbox.ledger.committed()) == 5
+    check_undisturbed(sandbox)
+
+
+@pytest.mark.slow
 def test_a_controller_that_gives_up_is_another_round(sandbox: Sandbox) -> None:
     slow = {"what": "slow", "seconds": 1, **ALWAYS}
     done = sandbox.run(faults=[slow], RAYSWEEP_CONTROLLER="once")

@@ -1,11 +1,11 @@
 """Injects faults into a real run: on PYTHONPATH, every Python process of the command imports this first.
 
 ``RAYSWEEP_FAULTS`` is a JSON list of objects: `what` (raise, exit, hang, stop, slow, nan or eat strike
-before a slice of training, garble when a trial is encoded), `trial` (the beginning of the ids that it
-strikes; "" for all), `epoch` (before which it does not), `times` (how often; -1 for ever), `state` (a folder
-that counts the times across processes), `seconds` (for slow), `message` (for raise). The training itself
-stays the real one; where a trial is begun or taken up, `state` gets a note of the epoch and the
-file of the code.
+before a slice of training, garble and break when a trial is encoded), `trial` (the beginning of the ids
+that it strikes; "" for all), `epoch` (before which it does not), `times` (how often; -1 for ever), `state` (a
+folder that counts the times across processes), `seconds` (for slow), `message` (for raise). The training
+itself stays the real one; where a trial is begun or taken up, `state` gets a note of the epoch and the file
+of the code.
 ``RAYSWEEP_CONSTANTS`` is a JSON object: values for constants, by dotted name.
 ``RAYSWEEP_CONTROLLER`` says when Tune's controller raises: `once`, after a trial has finished, or `always`.
 ``RAYSWEEP_CLOCK`` is how many seconds the clock is set forward four seconds after the start.
@@ -108,18 +108,17 @@ def strike(fault):
 
 
 def garble(module):
-    """Send a trial's tables under the id of no trial, as a defect would."""
+    """Send tables that are not the trial's, or none, as a defect would."""
     encode = module.encode
 
     def garbled(result, provenance):
         encoded = encode(result, provenance)
         for number, fault in enumerate(FAULTS):
-            if (
-                fault["what"] == "garble"
-                and encoded.trial_id.startswith(fault["trial"])
-                and due(number, fault)
-            ):
+            what, hits = fault["what"], encoded.trial_id.startswith(fault["trial"])
+            if what == "garble" and hits and due(number, fault):
                 return type(encoded)(encoded.trial_id, encoded.trials, encoded.predictions, b"not the curves")
+            if what == "break" and hits and due(number, fault):
+                return type(encoded)(encoded.trial_id, None, encoded.predictions, encoded.curves)
         return encoded
 
     module.encode = garbled

@@ -1,0 +1,40 @@
+"""Which trial Tune is told to run next."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.ray
+
+
+@dataclass
+class Live:
+    """The trials that are not done, as Tune's controller shows them to a scheduler."""
+
+    trials: set[Any] = field(default_factory=set)
+
+    def get_live_trials(self) -> set[Any]:
+        return self.trials
+
+
+def test_a_trial_is_chosen_once_unless_its_actor_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.tune.experiment import Trial
+
+    from raysweep.sweep.in_order import START_S, InOrder
+
+    now = 0.0
+    monkeypatch.setattr("raysweep.sweep.in_order.time.monotonic", lambda: now)
+    first, second, third = (Trial("x", stub=True, trial_id=f"a_0000{n}") for n in range(3))
+    order: Any = InOrder()
+    live = Live({second, first})
+    assert order.choose_trial_to_run(live) is first
+    assert order.choose_trial_to_run(live) is None  # both have an actor that starts
+    first.set_status(Trial.RUNNING)
+    live.trials.add(third)
+    assert order.choose_trial_to_run(live) is third  # not the second, whose actor would be ended for it
+    third.set_status(Trial.RUNNING)
+    now = START_S + 1
+    assert order.choose_trial_to_run(live) is second
+    second.set_status(Trial.TERMINATED)
+    assert order.choose_trial_to_run(live) is None
