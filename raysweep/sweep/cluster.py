@@ -154,7 +154,8 @@ def local_cluster(resources: Resources, cpus: int, scratch: Path) -> Iterator[Cl
         ClusterError: Ray does not start.
     """
     try:
-        _set_environment(**TRAINING, **PRIVATE)
+        # Whatever Ray's processes put into the temporary folder goes with the run, too, however they end.
+        _set_environment(**TRAINING, **PRIVATE, TMPDIR=str(scratch))
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_write_token(scratch)))
         with _children_in_sessions_of_their_own():
             _init(

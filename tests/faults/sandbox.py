@@ -95,7 +95,7 @@ class Sandbox:
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                inside = process.environ().get("TMPDIR") == str(self.temporary)
+                inside = process.environ().get("TMPDIR", "").startswith(str(self.temporary))
                 if inside and name in process.name() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
