@@ -89,7 +89,7 @@ def test_a_commit_that_raises_what_nobody_expects_costs_that_trial_alone(sandbox
     done = sandbox.run("--retries", 1, faults=[always, once])
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert "echo len 3 mem 4: TypeError: " in done.stdout + done.stderr
+    assert "echo len 3 mem 4: AttributeError: " in done.stdout + done.stderr
     (only,) = (sandbox.results / "failures").iterdir()
     assert only.name.startswith("echo-len3")
     assert "raysweep/results/writer.py" in failure_of(sandbox, "echo-len3")["traceback"]
