@@ -22,7 +22,8 @@ class Writer:
     """What `Ledger.open_for_writing` gives, while the lock is held.
 
     One thread calls `commit` and `put_checkpoint`; beside it another may record failures and write
-    `sweep.json`, which lie elsewhere.
+    `sweep.json`. A failure recorded in the moment of its trial's commit may stay: readers pass it over, and
+    the next writer removes it.
 
     Every change is whole or not at all, and on the disk when the call returns. The folder is listed
     once, at the start: the cost of a commit does not grow with what is there.
@@ -95,6 +96,11 @@ class Writer:
                 self._set_aside(trial_id)
                 found += damage
         return found
+
+    @property
+    def committed(self) -> set[str]:
+        """The ids of the trials that are done, by this writer or before."""
+        return self._committed.copy()  # at once: another thread may be committing
 
     def commit(self, trial: "EncodedTrial") -> None:
         """Make a trial done: its row is written last. The first of two commits of one trial stays.

@@ -154,10 +154,9 @@ def local_cluster(resources: Resources, cpus: int, scratch: Path) -> Iterator[Cl
         ClusterError: Ray does not start.
     """
     try:
-        # Whatever Ray's processes put into the temporary folder goes with the run, too, however they end.
-        _set_environment(**TRAINING, **PRIVATE, TMPDIR=str(scratch))
+        _set_environment(**TRAINING, **PRIVATE)
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_write_token(scratch)))
-        with _children_in_sessions_of_their_own():
+        with _children_in_sessions_of_their_own(), _temporary_files_in(scratch):
             _init(
                 address="local",
                 num_cpus=cpus,
@@ -243,6 +242,22 @@ def _children_in_sessions_of_their_own() -> Iterator[None]:
         yield
     finally:
         detaching = False
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Give the processes that are started a temporary folder, so that what they leave there goes with it.
+
+    However they end: one that is killed while Python tries out that folder leaves an empty file.
+    """
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["TMPDIR"]
+        if before is not None:
+            os.environ["TMPDIR"] = before
 
 
 def _connected(resources: Resources, scratch: Path, *, cap: int | None, private: bool) -> Cluster:

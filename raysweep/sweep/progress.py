@@ -127,27 +127,23 @@ class Progress(Callback):
     def settle(self, most: int = 0) -> None:
         """Show what is committed by now, and wait for the disk while more than `most` writes wait for it."""
         while self._writes and (self._writes[0].future.done() or len(self._writes) > most):
-            trial_id, finished, future = self._writes.popleft()
-            try:
-                future.result()
-            except (
-                ResultsError
-            ) as error:  # what came back is not that trial's: a failed attempt like any other
-                self.fail(trial_id, "error", str(error), "")
-            except SurroundingsError as error:
-                self.fatal = self.fatal or error
-                self._give_up_writing()
-            except Exception as error:  # ours: it is that trial's failure, and the others go on
-                logger.exception("%s cannot be committed", trial_id)
-                self.fail(
-                    trial_id,
-                    "error",
-                    f"{type(error).__name__}: {plain_text(str(error))}",
-                    traceback.format_exc(),
-                )
-            else:
-                if finished is not None:
-                    self._show(trial_id, finished)
+            self._settle(self._writes.popleft())
+
+    def _settle(self, write: _Write) -> None:
+        try:
+            write.future.result()
+        except SurroundingsError as error:
+            self.fatal = self.fatal or error
+            self._give_up_writing()
+        except ResultsError as error:  # what came back is not that trial's
+            self.fail(write.trial_id, "error", str(error), "")
+        except Exception as error:  # ours, and still that trial's alone
+            logger.exception("%s cannot be committed", write.trial_id)
+            message = f"{type(error).__name__}: {plain_text(str(error))}"
+            self.fail(write.trial_id, "error", message, traceback.format_exc())
+        else:
+            if write.finished is not None:
+                self._show(write.trial_id, write.finished)
 
     def _give_up_writing(self) -> None:
         """Take back what waits for a disk that fails; what the thread has begun, it ends."""

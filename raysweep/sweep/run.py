@@ -244,18 +244,12 @@ class Run:
             _say(self._what_failed())
 
     def _how_to_continue(self) -> str:
-        done, total = self._done(), len(self.board.planned)
+        # The board does not know yet what was committed a moment ago.
+        done, total = len(self.board.planned.keys() & self.writer.committed), len(self.board.planned)
         return (
             f"Interrupted: {done} of {total} trials are done and safe in {self.ledger.paths.folder}.\n"
             f"Continue with: {_again()}"
         )
-
-    def _done(self) -> int:
-        """How many trials of the plan are on the disk: one may be that the board does not know of yet."""
-        try:
-            return len(self.board.planned.keys() & self.ledger.committed())
-        except RaysweepError:
-            return self.board.done
 
     def _what_failed(self) -> str:
         first = next(iter(self.board.to_do))

@@ -1,7 +1,7 @@
 """The Tune Trainable: one actor, many trials, compiled steps kept by shape.
 
-Nothing slow happens before the first `step`, TensorFlow's import included: trials are given out in the order
-in which actors come up, and shown as running from then on.
+Nothing slow happens before the first `step`, TensorFlow's import included: what takes long there is part of
+a trial that is shown as running and has a deadline.
 """
 
 import platform

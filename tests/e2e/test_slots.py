@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.command import environment, start, write_grid
+from tests.faults.sandbox import INJECT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.ray]
 
@@ -18,25 +19,6 @@ grid: {arch: echo, len: 2, mem: 4, epochs: 20, eval_sequences: 1, seed: 0..59}
 """
 """Sixty trials of a few milliseconds: shorter than the start of an actor, which is what tempts Tune to
 put all of them on the actor that came up first, and to end the other."""
-
-LATE = """
-import os, sys, time
-from pathlib import Path
-
-class Late:
-    def find_spec(self, name, path, target=None):
-        if name == "raysweep.sweep.worker":
-            try:
-                Path(os.environ["FIRST"]).touch(exist_ok=False)
-            except FileExistsError:
-                give_up = time.monotonic() + 40
-                while time.monotonic() < give_up and not any(Path(os.environ["TRIALS"]).glob("*")):
-                    time.sleep(0.1)
-
-if any("_worker.py" in argument for argument in sys.orig_argv):
-    sys.meta_path.insert(0, Late())
-"""
-"""A `sitecustomize`: of two workers, one is ready for its first trial when the other has finished one."""
 
 STARTING = re.compile(r"\S*/python[\d.]* .*_worker\.py ")
 TRAINING = re.compile(r"ray::.*Trainable")
@@ -53,9 +35,7 @@ def titles(command: psutil.Process) -> dict[int, str]:
 
 def test_a_sweep_of_short_trials_keeps_every_slot_and_its_process(tmp_path: Path) -> None:
     write_grid(tmp_path, MANY, "many.yaml")
-    (tmp_path / "sitecustomize.py").write_text(LATE)
-    trials = tmp_path / "results" / "many" / "trials"
-    env = environment(tmp_path, PYTHONPATH=str(tmp_path), FIRST=str(tmp_path / "first"), TRIALS=str(trials))
+    env = environment(tmp_path, PYTHONPATH=str(INJECT), RAYSWEEP_LATE=str(tmp_path / "results" / "many"))
     process = start("run", "many.yaml", "--cpus", 2, "--plain", cwd=tmp_path, env=env)
     command = psutil.Process(process.pid)
     training: set[int] = set()

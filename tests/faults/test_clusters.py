@@ -42,6 +42,8 @@ def test_the_private_cluster_is_closed_to_others(sandbox: Sandbox) -> None:
         daemons = [*sandbox.processes("raylet"), *sandbox.processes("gcs_server")]
         assert len(daemons) == 2
         assert os.getsid(command.pid) not in {os.getsid(daemon.pid) for daemon in daemons}
+        # What they put into the temporary folder goes with the run.
+        assert {p.environ()["TMPDIR"] for p in [*daemons, *sandbox.workers()]} == {str(scratch)}
         out, err = command.communicate(timeout=240)
     assert command.returncode == 0, out + err + sandbox.log
     assert listening

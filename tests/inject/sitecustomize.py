@@ -8,6 +8,7 @@ itself stays the real one; where a trial is begun or taken up, `state` gets a no
 of the code.
 ``RAYSWEEP_CONSTANTS`` is a JSON object: values for constants, by dotted name.
 ``RAYSWEEP_CONTROLLER`` says when Tune's controller raises: `once`, after a trial has finished, or `always`.
+``RAYSWEEP_LATE`` is a results folder: all workers but one come up when that one has finished a trial there.
 ``RAYSWEEP_CLOCK`` is how many seconds the clock is set forward four seconds after the start.
 """
 
@@ -24,6 +25,7 @@ FAULTS = json.loads(os.environ.get("RAYSWEEP_FAULTS", "[]"))
 STRIKES = ("raise", "exit", "hang", "stop", "slow", "nan", "eat")
 CLOCK = float(os.environ.get("RAYSWEEP_CLOCK", "0"))
 CONTROLLER = os.environ.get("RAYSWEEP_CONTROLLER")
+LATE = os.environ.get("RAYSWEEP_LATE", "")
 CONSTANTS = json.loads(os.environ.get("RAYSWEEP_CONSTANTS", "{}"))
 
 
@@ -136,6 +138,17 @@ def set_constants(name):
     return change
 
 
+def come_up_late(_):
+    """Wait until another worker, which came here first, has finished a trial."""
+    if any("_worker.py" in argument for argument in sys.orig_argv):
+        folder, give_up = Path(LATE), time.monotonic() + 40
+        try:
+            folder.with_name("first").touch(exist_ok=False)
+        except FileExistsError:
+            while time.monotonic() < give_up and not any(folder.glob("trials/*")):
+                time.sleep(0.1)
+
+
 def fail_controller(module):
     """Let Tune's controller give up."""
     step = module.TuneController.step
@@ -161,6 +174,8 @@ if CLOCK:
 
 if FAULTS:
     sys.meta_path.insert(0, AfterImport("raysweep.experiment", wrap))
+if LATE:
+    sys.meta_path.insert(0, AfterImport("raysweep.sweep.worker", come_up_late))
 if CONTROLLER is not None:
     sys.meta_path.insert(0, AfterImport("ray.tune.execution.tune_controller", fail_controller))
 if FAULTS or CONSTANTS:

@@ -9,7 +9,7 @@ from rich.console import Console
 from raysweep.cost import Pace
 from raysweep.results.live import LiveDisplay, Muted, PlainDisplay, Screen
 from raysweep.results.reflow import ReflowedRender
-from raysweep.results.scoreboard import FinishedTrial, Scoreboard, clock
+from raysweep.results.scoreboard import ETA_REFRESH_S, FinishedTrial, Scoreboard, clock
 from raysweep.settings import TrialSettings
 from tests.results.sweeps import drawn
 
@@ -60,6 +60,19 @@ def test_more_running_trials_than_lines_are_counted(board: Scoreboard) -> None:
     console = Console(file=file, width=80, height=8, color_system=None)
     console.print(board, height=8)
     assert "  and 3 more running\n" in file.getvalue()
+
+
+def test_a_trial_on_its_way_to_the_disk_is_neither_running_nor_left() -> None:
+    (only,) = TRIALS[:1]
+    board = Scoreboard("lengths", {only.trial_id: only}, {only.trial_id: only}, Pace(()))
+    assert "starting workers" in drawn(board)
+    board.start(only.trial_id)
+    assert board.eta() > 0
+    board._eta = (-ETA_REFRESH_S, 0.0)
+    board.trained(only.trial_id)
+    assert board.eta() == 0
+    assert "seq2seq" not in drawn(board)
+    assert "0/1 · 00:00 gone, ~00:00 left" in drawn(board)
 
 
 def test_what_is_left_weighs_its_cost(board: Scoreboard) -> None:
