@@ -26,8 +26,6 @@ class RunningTrial:
     """One trial on a worker."""
 
     settings: TrialSettings
-    started: float
-    """`time.monotonic()` at the start of this attempt."""
     epoch: int = 0
     loss: float | None = None
     accuracy: float | None = None
@@ -82,7 +80,7 @@ class Scoreboard:
 
     def start(self, trial_id: str) -> None:
         """Note that a worker took up a trial."""
-        self.running[trial_id] = RunningTrial(self.planned[trial_id], time.monotonic())
+        self.running[trial_id] = RunningTrial(self.planned[trial_id])
 
     def progress(self, trial_id: str, epoch: int, loss: float, accuracy: float) -> None:
         """Note what a worker reported."""

@@ -8,7 +8,6 @@ An exception in here would end the whole round with a traceback of Tune's own: a
 
 import logging
 import re
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -31,16 +30,7 @@ from raysweep.results.ledger import Writer
 from raysweep.results.live import Display
 from raysweep.results.record import Failure, FailureKind
 from raysweep.results.scoreboard import FinishedTrial, Scoreboard
-
-DEADLINE_FLOOR_S: Final = 900.0
-"""No trial is given less time than this, unless the user says so: start-up and a busy machine pass."""
-
-DEADLINE_FACTOR: Final = 20.0
-"""How many times its estimated cost a trial may take before it counts as hung."""
-
-PAUSE_S: Final = 20.0
-"""Seconds between two turns of Tune's loop from which on this process must have been stopped (Ctrl-Z): a turn
-takes a second at most, and some 13 where an actor does not go when told."""
+from raysweep.sweep.deadlines import Deadlines
 
 MOST_WRITES: Final = 4
 """Writes that may wait for the disk; with more, the control loop waits. A `kill -9` costs what waits."""
@@ -71,8 +61,7 @@ class Progress(Callback):
     display: Display
     retries: int
     """How often a failed trial is tried again."""
-    trial_timeout: float | None
-    """Seconds that one attempt may take; None for a deadline from the measured pace."""
+    deadlines: Deadlines
     host: str = ""
     """Where a trial that has not reported yet runs, if that can only be one host."""
     attempts: dict[str, int] = field(default_factory=dict)
@@ -83,10 +72,10 @@ class Progress(Callback):
     """Ray's id of the actor that trains each trial, or trained it last, by trial id."""
     fatal: SurroundingsError | None = None
     """Why nothing can be committed any more."""
+    start_over: bool = False
+    """Whether the round should end because its trials wait for workers in vain."""
     _writes: deque[_Write] = field(default_factory=deque)
     """What the disk has not taken yet, or taken without being asked how it went; the oldest first."""
-    _looked: float = field(default_factory=time.monotonic)
-    """When deadlines were looked at last."""
     _ended: dict[str, str] = field(default_factory=dict)
     """Trials whose worker was ended here, by id, and why."""
 
@@ -97,6 +86,11 @@ class Progress(Callback):
     def exhausted(self, trial_id: str) -> bool:
         """Whether a trial has no attempt left."""
         return self.attempts.get(trial_id, 0) > self.retries
+
+    def setup(self, *_: Any, **info: Any) -> None:
+        """Begin a round."""
+        self.start_over = False
+        self.deadlines.begin_round()
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show that a worker took up a trial."""
@@ -160,15 +154,12 @@ class Progress(Callback):
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Show what is committed, and end the workers of trials that are past their deadline."""
         self.settle(MOST_WRITES)
-        self._forgive_pause()
-        late = {t: r for t, r in self.board.running.items() if t not in self._ended and self._late(t)}
-        if not late:
-            return
-        for trial in trials:
-            actor = trial.temporary_state.ray_actor
-            if (trial_id := _id(trial)) in late and actor is not None:
-                seconds = time.monotonic() - late[trial_id].started
-                self._ended[trial_id] = f"no result after {seconds:.0f} s; its worker was ended"
+        for trial, actor, seconds in self.deadlines.late(trials):
+            if actor is None:
+                self.fail(_id(trial), "timeout", f"no worker came up in {seconds:.0f} s", "")
+                self.start_over = True
+            else:
+                self._ended[_id(trial)] = f"no result after {seconds:.0f} s; its worker was ended"
                 ray.kill(actor)
 
     def fail(self, trial_id: str, kind: FailureKind, message: str, trace: str) -> None:
@@ -194,21 +185,6 @@ class Progress(Callback):
         trial = FinishedTrial(self.board.planned[trial_id], finished["exact_match"], finished["seconds"])
         self.board.finish(trial_id, trial)
         self.display.finished(trial)
-
-    def _forgive_pause(self) -> None:
-        """Give trials the time that this process stood still: what they sent meanwhile is not read yet."""
-        now = time.monotonic()
-        if (gap := now - self._looked) > PAUSE_S:
-            for running in self.board.running.values():
-                running.started += gap
-        self._looked = now
-
-    def _late(self, trial_id: str) -> bool:
-        running = self.board.running[trial_id]
-        allowed = self.trial_timeout or max(
-            DEADLINE_FLOOR_S, DEADLINE_FACTOR * self.board.pace.seconds(running.settings)
-        )
-        return time.monotonic() - running.started > allowed
 
 
 class StopWhen(Stopper):

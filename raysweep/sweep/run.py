@@ -33,7 +33,7 @@ from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing
 from raysweep.sweep.guard import guarded
 from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.quiet import Streams, output_to, streams_of_its_own
-from raysweep.sweep.scratch import clear, remove_left_overs, scratch_folder
+from raysweep.sweep.scratch import remove_left_overs, scratch_folder
 from raysweep.sweep.watchdog import Watchdog
 
 LEAVE_S: Final = 0.5
@@ -113,7 +113,8 @@ class Run:
     board: Scoreboard = field(init=False)
     _display: AbstractContextManager[Display] | None = None
     _terminal: TextIO = sys.stderr
-    _scratch: Path | None = None
+    _unguarded: Path | None = None
+    """The temporary folder, until its guard is up."""
     _ending: threading.Lock = field(default_factory=threading.Lock)
     """Whoever ends the run holds it; who leaves it at once never lets it go."""
 
@@ -155,11 +156,12 @@ class Run:
     def _train_quietly(self, streams: Streams) -> None:
         with (
             output_to(self.ledger.paths.log, streams),
-            scratch_folder() as self._scratch,
-            guarded(self._scratch),
+            scratch_folder() as self._unguarded,
+            guarded(self._unguarded) as scratch,
         ):
+            self._unguarded = None
             try:
-                self._on_cluster(Screen(file=streams.out), self._scratch)
+                self._on_cluster(Screen(file=streams.out), scratch)
             except SystemExit:  # Ray's answer to SIGTERM, in the moment before ours is back in place
                 self.interrupts.signum = signal.SIGTERM
             except ClusterError:
@@ -210,16 +212,19 @@ class Run:
             pass
 
     def leave(self, exit_code: int, why: str = "") -> None:
-        """Leave at once: the terminal restored, the ledger as it is, no process of Ray's left."""
+        """Leave at once: the terminal restored, the ledger as it is.
+
+        Ray's processes go after this one, by the hand of the guard: Ray's C++ would end this one, with an exit
+        code of its own, as soon as it misses them.
+        """
         self._ending.acquire()
         if self.interrupts.leave is os._exit:  # the run has ended, and its lock may be another's by now
             os._exit(exit_code)
         _briefly(self._close_display)
         _briefly(lambda: print(why + self._how_to_continue(), file=self._terminal, flush=True))
         _briefly(lambda: self.writer.end_run(exit_code))
-        with suppress(Exception):
-            if self._scratch is not None:
-                clear(self._scratch)
+        if self._unguarded is not None:
+            _briefly(self._unguarded.rmdir)
         _briefly(self.ledger.paths.lock.unlink)  # not before: this process may still commit what came back
         os._exit(exit_code)
 

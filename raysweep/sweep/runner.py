@@ -20,6 +20,7 @@ from raysweep.results.record import FailureKind
 from raysweep.results.scoreboard import Scoreboard
 from raysweep.settings import TrialSettings
 from raysweep.sweep.cluster import Cluster
+from raysweep.sweep.deadlines import Deadlines
 from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.progress import Progress, plain_text
 
@@ -56,7 +57,8 @@ def train_missing(
     board.slots = cluster.slots
     host = platform.node() if cluster.pids else ""
     with ThreadPoolExecutor(1, "commit") as disk:
-        progress = Progress(writer, disk, board, display, retries, trial_timeout, host)
+        deadlines = Deadlines(board, trial_timeout, private=bool(cluster.pids))
+        progress = Progress(writer, disk, board, display, retries, deadlines, host)
         _train(grid, cluster, progress, interrupts)
 
 
@@ -94,7 +96,7 @@ def _round(
     def asked_to_stop() -> bool:
         interrupts.training = interrupts.training or bool(progress.hosts)
         progress.board.stopping = interrupts.pending
-        return interrupts.pending or progress.fatal is not None
+        return interrupts.pending or progress.fatal is not None or progress.start_over
 
     worker = tune.with_parameters(
         Worker,

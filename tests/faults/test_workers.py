@@ -48,6 +48,30 @@ def test_every_fault_of_a_worker_in_one_run(sandbox: Sandbox) -> None:
     check_undisturbed(sandbox)
 
 
+@pytest.mark.slow
+def test_a_worker_that_stops_between_two_trials_is_ended(sandbox: Sandbox) -> None:
+    """Tune calls a trial running only when its worker has taken it up."""
+    fault = {"what": "stop-at-reset", "trial": "echo"}
+    done = sandbox.run("--trial-timeout", 15, "--retries", 1, faults=[fault])
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said + sandbox.log
+    assert said.count("timeout (no result after 15 s; its worker was ended); will be tried again") == 1
+    assert said.count("failed:") == 1
+    check_undisturbed(sandbox, rerun=False)
+
+
+@pytest.mark.slow
+def test_a_worker_that_never_comes_up_is_given_up(sandbox: Sandbox) -> None:
+    fault = {"what": "stop-at-setup"}
+    floor = json.dumps({"raysweep.sweep.deadlines.FLOOR_S": 20})
+    done = sandbox.run("--cpus", 1, "--retries", 1, faults=[fault], RAYSWEEP_CONSTANTS=floor)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said + sandbox.log
+    assert said.count("timeout (no worker came up in 20 s); will be tried again") == 1
+    assert said.count("failed:") == 1
+    check_undisturbed(sandbox, rerun=False)
+
+
 def check_the_one_failure(sandbox: Sandbox) -> None:
     """What is left of a trial that failed in all its attempts, for people to read."""
     (only,) = (sandbox.results / "failures").iterdir()

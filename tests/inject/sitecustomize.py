@@ -1,7 +1,8 @@
 """Injects faults into a real run: on PYTHONPATH, every Python process of the command imports this first.
 
 ``RAYSWEEP_FAULTS`` is a JSON list of objects: `what` (raise, exit, hang, stop, slow, nan or eat strike
-before a slice of training, garble and break when a trial is encoded), `trial` (the beginning of the ids
+before a slice of training, garble and break when a trial is encoded, stop-at-setup and stop-at-reset
+when a worker takes up its first or its next trial), `trial` (the beginning of the ids
 that it strikes; "" for all), `epoch` (before which it does not), `times` (how often; -1 for ever), `state` (a
 folder that counts the times across processes), `seconds` (for slow), `message` (for raise). The training
 itself stays the real one; where a trial is begun or taken up, `state` gets a note of the epoch and the file
@@ -126,6 +127,27 @@ def garble(module):
     module.encode = garbled
 
 
+def stop_between(module):
+    """Stop a worker that takes up a trial, before Tune says that it runs."""
+
+    def stopping(method, what):
+        def stopped(self, config, *arguments, **options):
+            for number, fault in enumerate(FAULTS):
+                if (
+                    fault["what"] == what
+                    and config["trial"].startswith(fault["trial"])
+                    and due(number, fault)
+                ):
+                    strike({"what": "stop"})
+            return method(self, config, *arguments, **options)
+
+        return stopped
+
+    worker = module.Worker
+    worker.setup = stopping(worker.setup, "stop-at-setup")
+    worker.reset_config = stopping(worker.reset_config, "stop-at-reset")
+
+
 def set_constants(name):
     """Give a module's constants other values."""
 
@@ -182,6 +204,9 @@ if FAULTS or CONSTANTS:
 
     def change_worker(module):
         garble(module)
-        set_constants("raysweep.sweep.worker")(module)
+        stop_between(module)
+        set_constants(module.__name__)(module)
 
     sys.meta_path.insert(0, AfterImport("raysweep.sweep.worker", change_worker))
+    deadlines = "raysweep.sweep.deadlines"
+    sys.meta_path.insert(0, AfterImport(deadlines, set_constants(deadlines)))

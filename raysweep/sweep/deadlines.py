@@ -1,0 +1,89 @@
+"""Which trials have had their time: one that hangs must not hold up the sweep.
+
+A trial's time begins when it has a worker, which may be before Tune says that it runs: a worker can hang
+while it takes up its next trial, too.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from ray.tune.experiment import Trial
+
+from raysweep.results.scoreboard import Scoreboard
+
+FLOOR_S: Final = 900.0
+"""No trial is given less time than this, unless the user says so: start-up and a busy machine pass."""
+
+FACTOR: Final = 20.0
+"""How many times its estimated cost a trial may take before it counts as hung."""
+
+PAUSE_S: Final = 20.0
+"""Seconds between two turns of Tune's loop from which on this process must have been stopped (Ctrl-Z): a turn
+takes a second at most, and some 13 where an actor does not go when told."""
+
+
+class Late(NamedTuple):
+    """A trial that has had its time."""
+
+    trial: Trial
+    actor: Any
+    """Ray's handle of its worker; None where none came up."""
+    seconds: float
+    """How long it took or waited."""
+
+
+@dataclass(eq=False)
+class _Attempt:
+    trial: Trial
+    since: float
+    """`time.monotonic()` when it got its actor, or when Tune made it."""
+    actor: Any = None
+
+
+@dataclass
+class Deadlines:
+    """Looks at the trials of one round after the other, in every turn of Tune's loop."""
+
+    board: Scoreboard
+    trial_timeout: float | None
+    """Seconds that one attempt may take; None for a deadline from the measured pace."""
+    private: bool
+    """Whether the cluster is this run's own; in another, work of others may keep a trial waiting for long."""
+    _live: list[_Attempt] = field(default_factory=list)
+    _seen: int = 0
+    """How many of the round's trials were seen; Tune adds one when another is done."""
+    _looked: float = field(default_factory=time.monotonic)
+
+    def begin_round(self) -> None:
+        """Forget the trials of the round before."""
+        self._live, self._seen = [], 0
+
+    def late(self, trials: list[Trial]) -> list[Late]:
+        """Return those of a round's trials that have had their time, each once."""
+        now = time.monotonic()
+        self._forgive_pause(now)
+        self._live += [_Attempt(trial, now) for trial in trials[self._seen :]]
+        self._seen = len(trials)
+        self._live = [attempt for attempt in self._live if not attempt.trial.is_finished()]
+        for attempt in self._live:
+            actor = attempt.trial.temporary_state.ray_actor
+            if actor is not None and actor is not attempt.actor:
+                attempt.actor, attempt.since = actor, now
+        late = [attempt for attempt in self._live if now - attempt.since > self._allowed(attempt)]
+        self._live = [attempt for attempt in self._live if attempt not in late]
+        return [Late(attempt.trial, attempt.actor, now - attempt.since) for attempt in late]
+
+    def _allowed(self, attempt: _Attempt) -> float:
+        if attempt.actor is None:
+            alone = self.private and all(other.actor is None for other in self._live)
+            return FLOOR_S if alone else float("inf")
+        settings = self.board.planned[attempt.trial.config["trial"]]
+        return self.trial_timeout or max(FLOOR_S, FACTOR * self.board.pace.seconds(settings))
+
+    def _forgive_pause(self, now: float) -> None:
+        """Give trials the time that this process stood still: what they sent meanwhile is not read yet."""
+        if (gap := now - self._looked) > PAUSE_S:
+            for attempt in self._live:
+                attempt.since += gap
+        self._looked = now
