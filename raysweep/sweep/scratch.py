@@ -21,6 +21,9 @@ from raysweep.errors import StorageError
 PREFIX: Final = "raysweep-"
 """How the names of temporary folders begin."""
 
+MARK: Final = ".raysweep-scratch"
+"""The file that tells a run's temporary folder from somebody's own of such a name."""
+
 LONGEST_PATH: Final = 20
 """Bytes of a folder's path below which Ray's sockets still fit."""
 
@@ -39,6 +42,8 @@ def scratch_folder() -> Iterator[Path]:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if folder.exists():
+                with scratch_errors(parent):
+                    (folder / MARK).touch()
                 break
             os.close(descriptor)
     try:
@@ -62,7 +67,10 @@ def _remove_if_dead(folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            clear(folder)
+            if (folder / MARK).is_file():
+                clear(folder)
+            elif stat.S_IMODE(status.st_mode) == stat.S_IRWXU:  # as `mkdtemp` makes it; killed at once
+                folder.rmdir()  # if it is empty
         finally:
             os.close(descriptor)
 

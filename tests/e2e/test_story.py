@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from raysweep.sweep.scratch import MARK
 from tests.command import TINY, environment, raysweep, tables, write_grid
 
 pytestmark = [pytest.mark.e2e, pytest.mark.ray]
@@ -85,8 +87,13 @@ def test_a_second_run_does_nothing_and_starts_no_ray(folder: Path) -> None:
 def test_a_second_run_removes_what_a_killed_one_left(folder: Path) -> None:
     temporary = Path(environment(folder)["TMPDIR"])
     (temporary / "raysweep-killed" / "r").mkdir(parents=True)
+    (temporary / "raysweep-killed" / MARK).touch()
+    (temporary / "raysweep-main" / "results").mkdir(parents=True)  # somebody's own
     assert raysweep("run", "tiny.yaml", cwd=folder).returncode == 0
-    assert list(temporary.iterdir()) == []
+    (own,) = temporary.iterdir()
+    assert own.name == "raysweep-main"
+    assert (own / "results").is_dir()
+    shutil.rmtree(own)
 
 
 def test_each_command_line_tool_reads_the_results(folder: Path) -> None:
