@@ -75,6 +75,11 @@ def _twin(descriptor: int) -> Iterator[TextIO]:
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # the disk of the log may be full
+    """Bring to the log what is still to be written; what a full disk refuses must not go to the terminal."""
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
             stream.flush()
+        except OSError:
+            with Path(os.devnull).open("w") as nowhere, suppress(OSError):
+                os.dup2(nowhere.fileno(), descriptor)
+                stream.flush()
