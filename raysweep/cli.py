@@ -1,7 +1,7 @@
 """The door: arguments, printing, exit codes.
 
-Ray and TensorFlow are imported only where trials are missing, DuckDB and Arrow only where tables are read, so
-that help, plans and reports come at once.
+Ray and TensorFlow are imported only where trials are missing, Arrow only where tables are read, so that help,
+plans and reports come at once.
 """
 
 import io
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console, RenderableType
-from rich.text import Text
 
 from raysweep.errors import GridError, RaysweepError, StorageError, UsageError
 from raysweep.machine import local_cpus, local_gpus
@@ -167,10 +166,13 @@ def verify(sweep: Folder) -> None:
 
     Lists the damage and exits with 1 where there is any.
     """
+    from raysweep.results.clean_text import clean_text
+
     verdict = _ledger(sweep).verify()
-    for damage in verdict.damage:
-        _print(Text(f"{damage.path}: {damage.what}"))
-    _print(Text(f"{sweep}: {verdict.trials} trials, {len(verdict.damage)} damaged files"))
+    with _output():
+        for damage in verdict.damage:
+            print(clean_text(f"{damage.path}: {damage.what}").replace("\n", " "))
+        print(clean_text(f"{sweep}: {verdict.trials} trials, {len(verdict.damage)} damaged files"))
     raise SystemExit(1 if verdict.damage else 0)
 
 

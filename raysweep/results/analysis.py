@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from raysweep.errors import GridError, UsageError
+from raysweep.errors import GridError
 from raysweep.grid import grid_from_content
 from raysweep.results.interval import Interval, interval_of_mean
 from raysweep.results.ledger import Failure, Ledger, SweepRecord
@@ -108,19 +108,16 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
         UsageError: the folder holds no sweep.
         ResultsError: a committed file is damaged, or of a schema that this version does not know.
     """
-    folder = ledger.paths.folder
     record = ledger.record()
     planned = planned_trials(record)
     failures = ledger.failures()  # before the trials, so that one that succeeds meanwhile counts as done
     receipts = ledger.receipts(sorted(ledger.committed()))
     done = {trial_id: receipt.tally for trial_id, receipt in receipts.items()}
     if not (done or failures or record):
-        raise UsageError(
-            f"{folder}: no sweep has written here; give the folder of one, such as results/lengths"
-        )
+        raise ledger.no_sweep()
     gathered = _gather(done, planned or {}, failures)
     return SweepAnalysis(
-        name=record.name if record else folder.resolve().name,
+        name=record.name if record else ledger.paths.folder.resolve().name,
         counts=_counts(done, planned, failures),
         cells=tuple(_cell(key, gathered[key]) for key in sorted(gathered)),
         failures=tuple(

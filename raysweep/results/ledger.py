@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from raysweep.errors import ResultsError, StorageError, UnknownSchemaError
+from raysweep.errors import ResultsError, StorageError, UnknownSchemaError, UsageError
 from raysweep.results import seal
 from raysweep.results.lock import live_holder, lock
 from raysweep.results.paths import Kind, Paths, trial_of
@@ -109,14 +109,21 @@ class Ledger:
         """
         return from_json(SweepRecord, _read(self.paths.record))
 
+    def no_sweep(self) -> UsageError:
+        """The error for a folder that holds no results."""
+        return UsageError(
+            f"{self.paths.folder}: no sweep has written here; give the folder of one, such as results/lengths"
+        )
+
     def verify(self) -> VerifyReport:
         """Read every file and compare it with its checksum, one at a time.
 
         Raises:
-            ResultsError: there is no such folder, or a symbolic link in it.
+            UsageError: there is no such folder, or it is none of a sweep.
+            ResultsError: there is a symbolic link in it.
         """
-        if not self.paths.folder.is_dir():
-            raise ResultsError(f"{self.paths.folder} is not a results folder: there is no such folder")
+        if not any(os.path.lexists(path) for path in (self.paths.record, *self.paths.subfolders)):
+            raise self.no_sweep()
         running = live_holder(self.paths.lock) is not None
         orphans = set() if running else self._orphans()
         committed = self.committed()

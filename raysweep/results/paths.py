@@ -1,6 +1,7 @@
 """The name of every file of a results folder; no other module joins a path."""
 
 import re
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Literal
@@ -10,6 +11,7 @@ Kind = Literal["trials", "predictions", "curves"]
 
 _TRIAL_ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 _LONGEST_ID: Final = 120
+_TEMPORARY: Final = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 def is_trial_id(text: str) -> bool:
@@ -31,6 +33,20 @@ def trial_of(name: str, suffix: str) -> str | None:
     return trial_id if trial_id != name and is_trial_id(trial_id) else None
 
 
+def temporary_name(name: str) -> str:
+    """A new name for what will be `name` when it is whole; no reader of tables looks for its ending."""
+    return f".{name}.{secrets.token_hex(4)}.tmp"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one of `temporary_name`.
+
+    >>> is_temporary(temporary_name("x.parquet")), is_temporary("notes.tmp")
+    (True, False)
+    """
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Paths:
     """A results folder's files by what they are."""
@@ -40,9 +56,6 @@ class Paths:
     TABLE_SUFFIX: ClassVar = ".parquet"
     FAILURE_SUFFIX: ClassVar = ".json"
     CHECKPOINT_SUFFIX: ClassVar = ".checkpoint"
-    TEMPORARY_SUFFIX: ClassVar = ".tmp"
-    """Not a suffix that any reader of tables looks for."""
-
     RECORD: ClassVar = "sweep.json"
     LOCK: ClassVar = ".lock"
     LOG: ClassVar = "run.log"

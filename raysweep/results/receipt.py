@@ -71,19 +71,22 @@ def read_receipt(data: bytes) -> Receipt:
     """Read the receipt from the bytes of a file of `trials/`.
 
     Raises:
-        ResultsError: the bytes are not those that were written.
+        ResultsError: the bytes are not those that were written, or not what raysweep writes.
         UnknownSchemaError: another version of raysweep wrote them.
     """
     start = data.rfind(_MARK.encode())
     if start < 0 or not seal.intact(data):
         raise ResultsError("the row does not match its checksum")
     text = data[start + len(_MARK) :].decode("latin-1")  # what follows the JSON is Parquet's
-    content, _ = json.JSONDecoder().raw_decode(text)
-    # Rows of before the first release had none.
-    require_known(content.get("schema") if "tally" in content else "0")
-    predictions = content["predictions"] and Digest(**content["predictions"])
-    tally = Tally.from_json(content["tally"])
-    return Receipt(content["trial_id"], predictions, Digest(**content["curves"]), tally)
+    try:
+        content, _ = json.JSONDecoder().raw_decode(text)
+        # Rows of before the first release had none.
+        require_known(content.get("schema") if "tally" in content else "0")
+        predictions = content["predictions"] and Digest(**content["predictions"])
+        tally = Tally.from_json(content["tally"])
+        return Receipt(content["trial_id"], predictions, Digest(**content["curves"]), tally)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # sealed, but by somebody else
+        raise ResultsError("the row vouches for what no trial of raysweep is") from error
 
 
 def require_known(version: object) -> None:

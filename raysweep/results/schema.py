@@ -164,8 +164,15 @@ def check_version(metadata: pq.FileMetaData) -> None:
 
 
 def settings_of(row: Mapping[str, Any]) -> TrialSettings:
-    """The settings among a row's columns."""
-    return TrialSettings(**{name: row[name] for name in TrialSettings.model_fields})
+    """The settings among a row's columns.
+
+    Raises:
+        ResultsError: no trial has such settings.
+    """
+    try:
+        return TrialSettings(**{name: row[name] for name in TrialSettings.model_fields})
+    except ValueError as error:
+        raise ResultsError("the row has settings that no trial of raysweep has") from error
 
 
 def _settings_row(settings: TrialSettings) -> dict[str, Any]:

@@ -6,7 +6,6 @@ nothing planted or moved meanwhile can lead a write elsewhere.
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from raysweep.errors import ResultsError, StorageError
-from raysweep.results.paths import Paths
+from raysweep.results.paths import temporary_name
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -71,9 +70,10 @@ class Folder:
         The bytes go to a temporary sibling and reach the disk before the name does.
 
         Raises:
-            StorageError: the disk is full, failing or read-only; the old state stands.
+            StorageError: the disk is full, failing or read-only; the old state stands, or the new one where
+                the disk fails only as the rename is brought to it.
         """
-        temporary = f".{name}.{secrets.token_hex(4)}{Paths.TEMPORARY_SUFFIX}"
+        temporary = temporary_name(name)
         with storage_errors("write", self.path / name):
             try:
                 self._write(temporary, data)
@@ -125,7 +125,7 @@ class Folder:
 
     def require_writable(self) -> None:
         """Refuse a folder in which no file can be made; root's rights do not help on a read-only disk."""
-        name = f".probe.{secrets.token_hex(4)}{Paths.TEMPORARY_SUFFIX}"
+        name = temporary_name("probe")
         with storage_errors("write into", self.path):
             os.close(os.open(name, _CREATE, 0o666, dir_fd=self._fd))
             os.unlink(name, dir_fd=self._fd)

@@ -60,6 +60,14 @@ class Tally:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Read what `dataclasses.asdict` and JSON made of a tally."""
-        lists = {name: tuple(content[name]) for name in ("exact_by_sequence", "right")}
-        return cls(**{**content, **lists})
+        """Read what `dataclasses.asdict` and JSON made of a tally.
+
+        Raises:
+            ValueError: this is none; where a key is missing or a type is another, KeyError or TypeError.
+        """
+        if content["status"] not in ("done", "diverged"):
+            raise ValueError("no status")
+        exact, right = (tuple(map(int, content[name])) for name in ("exact_by_sequence", "right"))
+        loss, accuracy, seconds = (float(content[name]) for name in ("loss", "accuracy", "seconds"))
+        settings = TrialSettings(**content["settings"]).model_dump()
+        return cls(settings, content["status"], loss, accuracy, seconds, exact, right)

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from raysweep.errors import ResultsError, UsageError
+from raysweep.errors import ResultsError, UnknownSchemaError, UsageError
 from raysweep.results.analysis import planned_trials
 from raysweep.results.clean_text import clean_text
 from raysweep.results.ledger import Failure, Ledger
 from raysweep.results.paths import Kind
 from raysweep.results.schema import DecodedTrial, EncodedTrial, decode
 from raysweep.results.storage import read_file
+from raysweep.results.verify import DAMAGE_REMEDY
 from raysweep.settings import TrialSettings
 
 _SHOWN_CANDIDATES = 10
@@ -38,16 +39,13 @@ def find_trial(ledger: Ledger, prefix: str) -> str:
     found = _beginning(prefix, known)
     if prefix in known or len(found) == 1:
         return prefix if prefix in known else found[0]
-    folder = ledger.paths.folder
     if not known:
-        raise UsageError(
-            f"{folder}: no sweep has written here; give the folder of one, such as results/lengths"
-        )
+        raise ledger.no_sweep()
     shown = clean_text(prefix)
     if found:
         raise UsageError(f"{shown}: {len(found)} trials begin so; write more of one of\n{_listed(found)}")
     near = next(near for end in range(len(prefix), -1, -1) if (near := _beginning(prefix[:end], known)))
-    raise UsageError(f"{shown}: no trial of {folder} begins so; there are\n{_listed(near)}")
+    raise UsageError(f"{shown}: no trial of {ledger.paths.folder} begins so; there are\n{_listed(near)}")
 
 
 def _beginning(prefix: str, trial_ids: Iterable[str]) -> list[str]:
@@ -76,7 +74,13 @@ def read_trial(ledger: Ledger, trial_id: str) -> TrialRecord:
         raise ResultsError(
             f"{trial_id} is committed, but has no curve; `raysweep verify` lists what is damaged"
         )
-    finished = decode(EncodedTrial(trial_id, rows, _read(ledger, "predictions", trial_id), curves))
+    predictions = _read(ledger, "predictions", trial_id)
+    try:
+        finished = decode(EncodedTrial(trial_id, rows, predictions, curves))
+    except UnknownSchemaError:
+        raise
+    except ResultsError as error:
+        raise ResultsError(f"{trial_id}: {error}; {DAMAGE_REMEDY}") from error
     if finished.result.status == "done" and finished.result.predictions is None:
         raise ResultsError(
             f"{trial_id} is committed, but has no predictions; `raysweep verify` lists what is damaged"
@@ -88,5 +92,5 @@ def _read(ledger: Ledger, kind: Kind, trial_id: str) -> bytes | None:
     path = ledger.paths.table(kind, trial_id)
     try:
         return read_file(path)
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
+    except ResultsError as error:
+        raise ResultsError(f"{path}: {error}") from error

@@ -44,7 +44,12 @@ def plausible_receipt(paths: Paths, trial_id: str) -> Receipt:
         ResultsError: the row is damaged, or another file is missing or of another size.
         StorageError: the row cannot be read.
     """
-    receipt = _receipt(paths, trial_id)
+    try:
+        receipt = _receipt(paths, trial_id)
+    except UnknownSchemaError:
+        raise
+    except ResultsError as error:
+        raise ResultsError(f"{paths.table('trials', trial_id)}: {error}") from error
     told: dict[Kind, Digest | None] = {"predictions": receipt.predictions, "curves": receipt.curves}
     for kind, digest in told.items():
         if (size := _size(paths.table(kind, trial_id))) != (digest and digest.size):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysweep.errors import ResultsError, StorageError
 from raysweep.results import seal
-from raysweep.results.paths import Paths, trial_of
+from raysweep.results.paths import Paths, is_temporary, trial_of
 from raysweep.results.receipt import Digest, read_receipt
 from raysweep.results.record import Failure, RunEnvironment, SweepRecord, from_json, to_json
 from raysweep.results.storage import Folder
@@ -68,7 +68,7 @@ class Writer:
             self._failures,
             self._checkpoints,
         ):
-            for name in [name for name in folder.names() if name.endswith(Paths.TEMPORARY_SUFFIX)]:
+            for name in [name for name in folder.names() if is_temporary(name)]:
                 self._remove(folder, name)
         for folder in (self._predictions, self._curves):
             for trial_id in _ids(folder, Paths.TABLE_SUFFIX) - self._committed:
@@ -107,7 +107,7 @@ class Writer:
 
         Raises:
             ResultsError: the bytes are not those of that trial; nothing is written.
-            StorageError: the disk is full, failing or read-only; the trial is still missing.
+            StorageError: the disk is full, failing or read-only; the trial is still missing, or whole.
         """
         trial_id = trial.trial_id
         if trial_id in self._committed:

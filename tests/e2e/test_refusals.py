@@ -50,7 +50,9 @@ def test_what_this_machine_can_never_do_is_refused(tmp_path: Path, resources: st
         ("show", "nowhere", "x"),
         ("verify", "nowhere"),
         ("run", "nowhere.yaml"),
+        ("verify", "."),
         ("run", "tiny.yaml", "--cpus", "0"),
+        ("run", "tiny.yaml", "--address", "local", "--trust-cluster"),
         ("run", "tiny.yaml", "--retries", "-1"),
         ("run", "tiny.yaml", "--name", "../out"),
         ("plan", "tiny.yaml", "--cpus", "two"),
@@ -65,6 +67,18 @@ def test_bad_usage_says_so_and_exits_with_2(tmp_path: Path, arguments: tuple[str
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_no_file_name_steers_the_terminal(tmp_path: Path) -> None:
+    trials = tmp_path / "sweep" / "trials"
+    trials.mkdir(parents=True)
+    (trials / "\x1b]0;owned\x1b\\a\nb.parquet").touch()
+    done = raysweep("verify", "sweep", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    found, total = done.stdout.splitlines()
+    assert found.isprintable()
+    assert found.endswith("a b.parquet: no trial's file; move it elsewhere")
+    assert total == "sweep: 0 trials, 1 damaged files"
 
 
 def test_a_closed_pipe_ends_a_printing_command_quietly(tmp_path: Path) -> None:

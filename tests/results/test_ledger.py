@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raysweep.errors import ResultsError
+from raysweep.errors import ResultsError, UsageError
 from raysweep.results.ledger import Ledger
 from raysweep.results.record import Failure
 from raysweep.results.schema import EncodedTrial, encode
@@ -32,7 +32,7 @@ def test_a_ledger_of_no_folder_is_empty_and_makes_none(ledger: Ledger) -> None:
     assert ledger.files("predictions") == []
     assert ledger.failures() == {}
     assert ledger.record() is None
-    with pytest.raises(ResultsError, match="no such folder"):
+    with pytest.raises(UsageError, match="no sweep has written here"):
         ledger.verify()
     assert not ledger.paths.folder.exists()
 
@@ -166,10 +166,12 @@ def test_opening_removes_what_an_earlier_writer_left(filled: Ledger) -> None:
     filled.paths.failure(committed).write_bytes(b"{")
     for folder in (*filled.paths.subfolders[:5], filled.paths.folder):
         (folder / ".x.parquet.12ab34cd.tmp").write_bytes(b"half")
-    (filled.paths.trials / "notes.txt").write_text("a person's own")
+    own = {"trials/notes.txt", "notes.tmp"}
+    for name in own:
+        (filled.paths.folder / name).write_text("a person's own")
     with filled.open_for_writing():
         pass
-    assert set(entries(filled.paths.folder)) == {*before, *kept, "trials/notes.txt"}
+    assert set(entries(filled.paths.folder)) == {*before, *kept, *own}
 
 
 def test_the_cost_of_a_commit_does_not_grow(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,5 +164,7 @@ def test_a_damaged_row_is_told(tmp_path: Path) -> None:
     ledger = write_sweep(tmp_path / "s", CONTENT, synthetic_results(trials))
     (row,) = (tmp_path / "s" / "trials").iterdir()
     row.write_bytes(row.read_bytes()[:-1])
-    with pytest.raises(ResultsError, match="checksum"):
+    with pytest.raises(
+        ResultsError, match=f"{trials[0].trial_id}: the row does not match its checksum; `raysweep"
+    ):
         trial_view(ledger, trials[0].trial_id)

@@ -1,12 +1,13 @@
 """A row's tally says what the trial's predictions say, counted in the files by SQL."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from raysweep.errors import UnknownSchemaError
+from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.results import seal
 from raysweep.results.receipt import read_receipt
 from raysweep.results.tally import Tally
@@ -45,6 +46,36 @@ def test_a_row_without_a_tally_is_of_another_raysweep() -> None:
     content = json.dumps({"schema": 1, "trial_id": "echo-len2", "predictions": None, "curves": {}})
     with pytest.raises(UnknownSchemaError, match="use the raysweep that wrote the results"):
         read_receipt(seal.seal(f"raysweep-receipt:{content}{seal.SLOT}".encode()))
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("settings", "values", "\x1b]0;owned\x1b\\"),
+        ("settings", "len", 0),
+        ("tally", "status", "\x1b[2J"),
+        ("tally", "loss", "a word"),
+        ("tally", "right", None),
+        ("receipt", "curves", {"size": 1}),
+    ],
+)
+def test_a_row_that_somebody_else_sealed_is_refused(
+    tmp_path: Path, part: str, key: str, value: object
+) -> None:
+    ledger = write_sweep(tmp_path / "s", CONTENT, synthetic_results(trials_of(CONTENT)[:1]))
+    (trial_id,) = ledger.committed()
+    row = ledger.paths.table("trials", trial_id)
+    content = asdict(read_receipt(row.read_bytes()))
+    parts = {"receipt": content, "tally": content["tally"], "settings": content["tally"]["settings"]}
+    parts[part][key] = value
+    text = json.dumps({"schema": 1, **content})
+    row.write_bytes(seal.seal(f"raysweep-receipt:{text}{seal.SLOT}".encode()))
+    with pytest.raises(ResultsError, match="vouches for what no trial") as told:
+        ledger.receipts([trial_id])
+    assert str(told.value).startswith(f"{row}: ")
+    assert "\x1b" not in str(told.value)
+    (damage,) = ledger.verify().damage
+    assert damage.path == row
 
 
 def counted(predictions: str, tally: Tally) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
