@@ -132,17 +132,19 @@ def lets_anybody_in(address: str) -> bool:
     """Whether a cluster's control store answers a question that comes without a token.
 
     A driver that has a token shows it to a cluster that asks for none, too, and would not notice. Where
-    nobody answers, or the address is not `host:port`, joining will tell.
+    nobody answers, or the address is not `host:port` (`auto`), the same is asked after joining.
     """
     import grpc  # TensorFlow's and Ray's; without types
 
     if not address.rpartition(":")[2].isdecimal():
         return False
-    with grpc.insecure_channel(address) as channel:
+    direct = [("grpc.enable_http_proxy", 0)]  # as Ray connects, whatever `http_proxy` says
+    with grpc.insecure_channel(address, options=direct) as channel:
         try:
             channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=KNOCK_S)
-        except grpc.RpcError:
-            return False
+        except grpc.RpcError as error:
+            refused = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE)
+            return error.code() not in (*refused, grpc.StatusCode.DEADLINE_EXCEEDED)
     return True
 
 
@@ -171,19 +173,23 @@ def local_cluster(resources: Resources, cpus: int, scratch: Path) -> Iterator[Cl
 
 @contextmanager
 def existing_cluster(
-    resources: Resources, address: str, cpus: int | None, scratch: Path
+    resources: Resources, address: str, cpus: int | None, scratch: Path, *, trusted: bool
 ) -> Iterator[Cluster]:
     """Connect to a cluster that exists; the package's code travels along.
 
     Raises:
-        ClusterError: nobody answers, the token is wrong, or no node can satisfy the request.
+        ClusterError: nobody answers, the token is wrong, the cluster is not to be trusted, or no node can
+            satisfy the request.
     """
     try:
         _set_environment()
         _check_answers(address)
         package = str(Path(__file__).parents[1])
         _init(address=address, runtime_env={"py_modules": [package], "env_vars": {**SETTINGS, **TRAINING}})
-        yield _connected(resources, scratch, cap=cpus, private=False)
+        cluster = _connected(resources, scratch, cap=cpus, private=False)
+        if not trusted:
+            check_trust(cluster.address)
+        yield cluster
     finally:
         _shutdown()
 

@@ -23,6 +23,10 @@ PAUSE_S: Final = 20.0
 takes a second at most, and some 13 where an actor does not go when told."""
 
 
+OVER: Final = (Trial.TERMINATED, Trial.ERROR)
+"""What Tune calls a trial that it is done with."""
+
+
 class Late(NamedTuple):
     """A trial that has had its time."""
 
@@ -65,7 +69,7 @@ class Deadlines:
         self._forgive_pause(now)
         self._live += [_Attempt(trial, now) for trial in trials[self._seen :]]
         self._seen = len(trials)
-        self._live = [attempt for attempt in self._live if not attempt.trial.is_finished()]
+        self._live = [attempt for attempt in self._live if attempt.trial.status not in OVER]
         for attempt in self._live:
             actor = attempt.trial.temporary_state.ray_actor
             if actor is not None and actor is not attempt.actor:

@@ -20,8 +20,8 @@ def guarded(scratch: Path) -> Iterator[Path]:
     """Let a guard clear a temporary folder if this process cannot."""
     command = [sys.executable, "-P", "-m", "raysweep.sweep.guard", str(scratch)]
     quiet = subprocess.DEVNULL
-    # In a session of its own, no signal from the terminal, or to the command's group, comes to it; one to every
-    # process waits, blocked as here, until it ignores them.
+    # In a session of its own, no signal from the terminal, or to the command's group, comes to it; one to
+    # every process waits, blocked as here, until it ignores them.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         guard = subprocess.Popen(

@@ -20,7 +20,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from raysweep.cost import Pace
-from raysweep.errors import ClusterError, RaysweepError
+from raysweep.errors import ClusterError, RaysweepError, UsageError
 from raysweep.grid import Grid, Resources, read_grid
 from raysweep.machine import local_cpus
 from raysweep.results.clean_text import clean_text
@@ -33,7 +33,7 @@ from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing
 from raysweep.sweep.guard import guarded
 from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.quiet import Streams, output_to, streams_of_its_own
-from raysweep.sweep.scratch import remove_left_overs, scratch_folder
+from raysweep.sweep.scratch import clear, remove_left_overs, scratch_folder
 from raysweep.sweep.watchdog import Watchdog
 
 LEAVE_S: Final = 0.5
@@ -81,6 +81,9 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
             writer.begin_run(grid.name, grid.content, run_environment())
             try:
                 run.train()
+            except RaysweepError as error:
+                run.exit_code = error.exit_code
+                raise
             finally:
                 run.end()
         run.conclude()
@@ -92,7 +95,10 @@ def check_request(resources: Resources, options: RunOptions) -> None:
 
     Raises:
         ClusterError: this machine is too small, or the cluster is not to be trusted.
+        UsageError: `local` is not the address of a cluster that exists.
     """
+    if options.address == "local":
+        raise UsageError("--address local: for a cluster of the run's own leave --address out")
     if options.address is None:
         check_machine(resources, options.cpus or local_cpus())
     elif not options.trust_cluster:
@@ -108,8 +114,8 @@ class Run:
     writer: Writer
     options: RunOptions
     interrupts: Interrupts
-    exit_code: int = 3
-    """What the command will exit with; until it has ended in order, that the surroundings failed."""
+    exit_code: int = 1
+    """What the command will exit with; until it has ended in order, that of a defect."""
     board: Scoreboard = field(init=False)
     _display: AbstractContextManager[Display] | None = None
     _terminal: TextIO = sys.stderr
@@ -194,7 +200,9 @@ class Run:
         if self.options.address is None:
             of_use = math.ceil(len(self.board.to_do) * resources.cpu)
             return local_cluster(resources, min(cpus or local_cpus(), of_use), scratch)
-        return existing_cluster(resources, self.options.address, cpus, scratch)
+        return existing_cluster(
+            resources, self.options.address, cpus, scratch, trusted=self.options.trust_cluster
+        )
 
     def _lost(self, reason: str) -> None:
         if self.interrupts.pending:  # the signal went to the whole process group, Ray's processes included
@@ -214,8 +222,8 @@ class Run:
     def leave(self, exit_code: int, why: str = "") -> None:
         """Leave at once: the terminal restored, the ledger as it is.
 
-        Ray's processes go after this one, by the hand of the guard: Ray's C++ would end this one, with an exit
-        code of its own, as soon as it misses them.
+        Ray's processes go after this one, by the hand of the guard: Ray's C++ would end this one, with an
+        exit code of its own, as soon as it misses them.
         """
         self._ending.acquire()
         if self.interrupts.leave is os._exit:  # the run has ended, and its lock may be another's by now
@@ -223,8 +231,8 @@ class Run:
         _briefly(self._close_display)
         _briefly(lambda: print(why + self._how_to_continue(), file=self._terminal, flush=True))
         _briefly(lambda: self.writer.end_run(exit_code))
-        if self._unguarded is not None:
-            _briefly(self._unguarded.rmdir)
+        if (unguarded := self._unguarded) is not None:
+            _briefly(lambda: clear(unguarded))
         _briefly(self.ledger.paths.lock.unlink)  # not before: this process may still commit what came back
         os._exit(exit_code)
 

@@ -6,6 +6,7 @@ own processes (a private cluster), or tries to connect to the control store (one
 """
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Self
@@ -45,7 +46,7 @@ class Watchdog:
         self._over.set()
 
     def _watch(self) -> None:
-        silent = 0.0
+        answered = time.monotonic()
         while not self._over.wait(LOOK_S):
             if dead := next((p for p in self._processes if not _alive(p)), None):
                 self._lost(f"Ray's process {dead.pid} died")
@@ -53,8 +54,9 @@ class Watchdog:
                 # A driver whose own raylet dies is ended by Ray within seconds.
                 if isinstance(knock(self._raylet, LOOK_S), ConnectionRefusedError):
                     self._lost(f"Ray's process on this machine, {self._raylet}, died")
-                silent = 0.0 if knock(self._address, LOOK_S) is None else silent + LOOK_S
-                if silent >= SILENCE_S:
+                if knock(self._address, LOOK_S) is None:
+                    answered = time.monotonic()
+                elif time.monotonic() - answered >= SILENCE_S:
                     self._lost(f"{self._address} did not answer for {SILENCE_S:g} s")
 
 

@@ -195,3 +195,27 @@ def errors(kind: type[RaysweepError]) -> list[type[RaysweepError]]:
 def test_readme_says_nothing_of_commands_that_do_not_exist() -> None:
     spoken = re.findall(r"`raysweep ([a-z]+)", prose(README))
     assert set(spoken) <= {"run", *CHEAP}
+
+
+@needs_reference
+def test_what_the_reference_teaches_is_what_it_says() -> None:
+    """Each number and comparison of that paragraph, from the files."""
+    sweep = raysweep.load(REFERENCE)
+    exact = sweep.sql(
+        "SELECT len, mem, arch, avg(exact::int) AS share FROM predictions GROUP BY ALL ORDER BY ALL"
+    )
+    share = {(arch, length, mem): value for length, mem, arch, value in exact.fetchall()}
+    assert all(share["echo", length, mem] == 1 for length in range(2, 9) for mem in (50, 150, 300))
+    assert all(0.95 < share["echo", length, 16] < 1 for length in range(2, 9))
+    assert share["seq2seq", 2, 300] > 0.97
+    assert [int(100 * share["seq2seq", length, 300]) for length in (3, 4)] == [86, 64]
+    assert all(share["seq2seq", length, 300] < 0.01 for length in (6, 7, 8))
+    for length in (3, 4, 5):
+        assert share["seq2seq", length, 50] < share["seq2seq", length, 150] < share["seq2seq", length, 300]
+    positions = sweep.sql(
+        "SELECT len, position_accuracy FROM trials WHERE arch = 'seq2seq' AND mem = 300 AND len >= 5"
+    ).fetchall()
+    for length in range(5, 9):
+        of = [accuracy for found, accuracy in positions if found == length]
+        mean = [sum(at) / len(of) for at in zip(*of, strict=True)]
+        assert min(mean[0], mean[-1]) > max(mean[1:-1])
