@@ -7,6 +7,7 @@ start of every run and counted for every report; opening as many Parquet files w
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
@@ -18,6 +19,8 @@ SCHEMA_VERSION: Final = 1
 """Version of the tables' columns and their meaning; a reader refuses any other."""
 
 _MARK: Final = "raysweep-receipt:"
+_FOREIGN: Final = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading JSON of another shape raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,18 @@ class Digest:
     def of(cls, data: bytes) -> Self:
         """The digest of these bytes."""
         return cls(len(data), hashlib.sha256(data).hexdigest())
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` and JSON made of a digest.
+
+        Raises:
+            ValueError: this is none; where a key is missing, KeyError.
+        """
+        size, sha256 = content["size"], content["sha256"]
+        if type(size) is not int or type(sha256) is not str:
+            raise ValueError("no digest")
+        return cls(size, sha256)
 
     def check(self, data: bytes) -> None:
         """Compare with what was written.
@@ -82,10 +97,12 @@ def read_receipt(data: bytes) -> Receipt:
         content, _ = json.JSONDecoder().raw_decode(text)
         # Rows of before the first release had none.
         require_known(content.get("schema") if "tally" in content else "0")
-        predictions = content["predictions"] and Digest(**content["predictions"])
+        predictions = content["predictions"]
+        if predictions is not None:
+            predictions = Digest.from_json(predictions)
         tally = Tally.from_json(content["tally"])
-        return Receipt(content["trial_id"], predictions, Digest(**content["curves"]), tally)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # sealed, but by somebody else
+        return Receipt(content["trial_id"], predictions, Digest.from_json(content["curves"]), tally)
+    except _FOREIGN as error:  # sealed, but by somebody else
         raise ResultsError("the row vouches for what no trial of raysweep is") from error
 
 

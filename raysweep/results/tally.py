@@ -70,4 +70,7 @@ class Tally:
         exact, right = (tuple(map(int, content[name])) for name in ("exact_by_sequence", "right"))
         loss, accuracy, seconds = (float(content[name]) for name in ("loss", "accuracy", "seconds"))
         settings = TrialSettings(**content["settings"]).model_dump()
+        done = content["status"] == "done"
+        if (len(exact), len(right)) != ((settings["eval_sequences"], settings["len"]) if done else (0, 0)):
+            raise ValueError("counts of other sequences or positions")
         return cls(settings, content["status"], loss, accuracy, seconds, exact, right)

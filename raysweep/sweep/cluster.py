@@ -132,11 +132,11 @@ def lets_anybody_in(address: str) -> bool:
     """Whether a cluster's control store answers a question that comes without a token.
 
     A driver that has a token shows it to a cluster that asks for none, too, and would not notice. Where
-    nobody answers, or the address is not `host:port` (`auto`), the same is asked after joining.
+    nobody answers, joining will tell; where the address is not `host:port`, the same is asked after joining.
     """
     import grpc  # TensorFlow's and Ray's; without types
 
-    if not address.rpartition(":")[2].isdecimal():
+    if not _names_a_port(address):
         return False
     direct = [("grpc.enable_http_proxy", 0)]  # as Ray connects, whatever `http_proxy` says
     with grpc.insecure_channel(address, options=direct) as channel:
@@ -187,7 +187,7 @@ def existing_cluster(
         package = str(Path(__file__).parents[1])
         _init(address=address, runtime_env={"py_modules": [package], "env_vars": {**SETTINGS, **TRAINING}})
         cluster = _connected(resources, scratch, cap=cpus, private=False)
-        if not trusted:
+        if not trusted and not _names_a_port(address):  # as with `auto`: nobody could be asked before
             check_trust(cluster.address)
         yield cluster
     finally:
@@ -196,10 +196,14 @@ def existing_cluster(
 
 def _check_answers(address: str) -> None:
     """Find out whether anybody answers; Ray itself would wait for minutes."""
-    if address.rpartition(":")[2].isdecimal() and (error := knock(address, KNOCK_S)):
+    if _names_a_port(address) and (error := knock(address, KNOCK_S)):
         raise ClusterError(
             f"--address {address}: nobody answers ({error.strerror or error}); is the cluster up?"
         ) from error
+
+
+def _names_a_port(address: str) -> bool:
+    return address.rpartition(":")[2].isdecimal()
 
 
 def knock(address: str, timeout: float) -> OSError | None:

@@ -41,7 +41,7 @@ class Late(NamedTuple):
 class _Attempt:
     trial: Trial
     since: float
-    """`time.monotonic()` when it got its actor, or when Tune made it."""
+    """`time.monotonic()` when it got its actor; before, when Tune made it, or a trial last had one."""
     actor: Any = None
 
 
@@ -74,14 +74,21 @@ class Deadlines:
             actor = attempt.trial.temporary_state.ray_actor
             if actor is not None and actor is not attempt.actor:
                 attempt.actor, attempt.since = actor, now
+        self._wait(now)
         late = [attempt for attempt in self._live if now - attempt.since > self._allowed(attempt)]
         self._live = [attempt for attempt in self._live if attempt not in late]
         return [Late(attempt.trial, attempt.actor, now - attempt.since) for attempt in late]
 
+    def _wait(self, now: float) -> None:
+        """Count only the time in which no trial has a worker: else it may be that one's turn next."""
+        if not self.private or any(attempt.actor is not None for attempt in self._live):
+            for attempt in self._live:
+                if attempt.actor is None:
+                    attempt.since = now
+
     def _allowed(self, attempt: _Attempt) -> float:
         if attempt.actor is None:
-            alone = self.private and all(other.actor is None for other in self._live)
-            return FLOOR_S if alone else float("inf")
+            return FLOOR_S
         settings = self.board.planned[attempt.trial.config["trial"]]
         return self.trial_timeout or max(FLOOR_S, FACTOR * self.board.pace.seconds(settings))
 

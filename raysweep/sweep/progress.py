@@ -74,6 +74,8 @@ class Progress(Callback):
     """Why nothing can be committed any more."""
     start_over: bool = False
     """Whether the round should end because its trials wait for workers in vain."""
+    fruitless: int = 0
+    """Rounds in a row that ended so, without any worker."""
     _writes: deque[_Write] = field(default_factory=deque)
     """What the disk has not taken yet, or taken without being asked how it went; the oldest first."""
     _ended: dict[str, str] = field(default_factory=dict)
@@ -94,6 +96,7 @@ class Progress(Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show that a worker took up a trial."""
+        self.fruitless = 0
         self.board.start(_id(trial))
         self._ended.pop(_id(trial), None)  # of an attempt in a round that ended before it did
         if (actor := trial.temporary_state.ray_actor) is not None:
@@ -156,10 +159,11 @@ class Progress(Callback):
         self.settle(MOST_WRITES)
         for trial, actor, seconds in self.deadlines.late(trials):
             if actor is None:
-                self.fail(_id(trial), "timeout", f"no worker came up in {seconds:.0f} s", "")
+                self.fail(_id(trial), "timeout", f"no worker came up in {int(seconds)} s", "")
+                self.fruitless += not self.start_over
                 self.start_over = True
             else:
-                self._ended[_id(trial)] = f"no result after {seconds:.0f} s; its worker was ended"
+                self._ended[_id(trial)] = f"no result after {int(seconds)} s; its worker was ended"
                 ray.kill(actor)
 
     def fail(self, trial_id: str, kind: FailureKind, message: str, trace: str) -> None:

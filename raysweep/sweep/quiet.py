@@ -80,6 +80,6 @@ def _flush() -> None:
         try:
             stream.flush()
         except OSError:
-            with Path(os.devnull).open("w") as nowhere, suppress(OSError):
+            with suppress(OSError), Path(os.devnull).open("w") as nowhere:
                 os.dup2(nowhere.fileno(), descriptor)
                 stream.flush()

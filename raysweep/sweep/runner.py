@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 ROUND: Final = 5000
 """Trials of one round: Tune keeps 60 kB of every trial that it has seen, and a new round costs seconds."""
 
+FRUITLESS: Final = 2
+"""Rounds in a row without any worker after which the cluster counts as lost."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -76,6 +79,8 @@ def _train(grid: Grid, cluster: Cluster, progress: Progress, interrupts: Interru
             raise progress.fatal
         if interrupts.pending:
             return
+        if progress.fruitless >= FRUITLESS:
+            raise ClusterError(f"no worker came up in {FRUITLESS} rounds; the log of the run may say why")
         board.running.clear()
         if (board.committed, sum(progress.attempts.values())) == before:
             raise ClusterError(f"Ray Tune made no progress: {reason or 'it ended without a result'}")

@@ -95,7 +95,19 @@ def clear(scratch: Path) -> None:
                 process.kill()
         with suppress(psutil.Error, OSError):
             psutil.wait_procs(left, timeout=0.5)
-    shutil.rmtree(scratch, ignore_errors=True)
+    _remove(scratch)
+
+
+def _remove(scratch: Path) -> None:
+    """Remove a folder, its mark last: by that the next run knows what could not be removed."""
+    with suppress(OSError):
+        for entry in list(os.scandir(scratch)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name != MARK:
+                Path(entry.path).unlink(missing_ok=True)
+        if {entry.name for entry in os.scandir(scratch)} <= {MARK}:
+            shutil.rmtree(scratch)
 
 
 def _holders(token: str) -> list[psutil.Process]:

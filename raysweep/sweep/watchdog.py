@@ -18,6 +18,9 @@ from raysweep.sweep.cluster import Cluster, knock
 LOOK_S: Final = 1.0
 """Seconds between two looks."""
 
+ANSWER_S: Final = 4.0
+"""Seconds that a cluster has to answer; a first packet that is lost is sent again after one, then three."""
+
 SILENCE_S: Final = 20.0
 """Seconds without an answer after which a cluster on other machines counts as lost."""
 
@@ -46,7 +49,7 @@ class Watchdog:
         self._over.set()
 
     def _watch(self) -> None:
-        answered = time.monotonic()
+        silent, looked = 0.0, time.monotonic()
         while not self._over.wait(LOOK_S):
             if dead := next((p for p in self._processes if not _alive(p)), None):
                 self._lost(f"Ray's process {dead.pid} died")
@@ -54,9 +57,10 @@ class Watchdog:
                 # A driver whose own raylet dies is ended by Ray within seconds.
                 if isinstance(knock(self._raylet, LOOK_S), ConnectionRefusedError):
                     self._lost(f"Ray's process on this machine, {self._raylet}, died")
-                if knock(self._address, LOOK_S) is None:
-                    answered = time.monotonic()
-                elif time.monotonic() - answered >= SILENCE_S:
+                answered = knock(self._address, ANSWER_S) is None
+                passed = min(time.monotonic() - looked, LOOK_S + ANSWER_S)  # more: this process was stopped
+                silent, looked = 0.0 if answered else silent + passed, time.monotonic()
+                if silent >= SILENCE_S:
                     self._lost(f"{self._address} did not answer for {SILENCE_S:g} s")
 
 

@@ -56,7 +56,11 @@ def test_a_row_without_a_tally_is_of_another_raysweep() -> None:
         ("tally", "status", "\x1b[2J"),
         ("tally", "loss", "a word"),
         ("tally", "right", None),
+        ("tally", "right", [float("inf")]),
+        ("tally", "right", []),
         ("receipt", "curves", {"size": 1}),
+        ("receipt", "curves", {"size": "x", "sha256": "y"}),
+        ("receipt", "predictions", []),
     ],
 )
 def test_a_row_that_somebody_else_sealed_is_refused(
