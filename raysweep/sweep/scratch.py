@@ -115,9 +115,17 @@ def _holders(token: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get("RAY_AUTH_TOKEN_PATH") == token:
+            if process.pid != os.getpid() and _was_told(process, token):
                 found.append(process)
     return found
+
+
+def _was_told(process: psutil.Process, token: str) -> bool:
+    if not psutil.LINUX:
+        return process.environ().get("RAY_AUTH_TOKEN_PATH") == token
+    # Ray's agents give themselves titles, which wipes the beginning of this; psutil reads no further.
+    environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+    return os.fsencode(f"RAY_AUTH_TOKEN_PATH={token}") in environment.split(b"\0")
 
 
 @contextmanager

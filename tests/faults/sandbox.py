@@ -1,6 +1,7 @@
 """A place of its own for one sweep under faults: grid, results, temporary folder, and every process in it."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -94,15 +95,17 @@ class Sandbox:
         """Every process that lives in this sandbox, or those with a name; zombies do not count."""
         found = []
         for process in psutil.process_iter():
-            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                inside = process.environ().get("TMPDIR", "").startswith(str(self.temporary))
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+                # Not by psutil: it stops at what the title of one of Ray's agents has wiped.
+                inside = os.fsencode(self.temporary) in Path(f"/proc/{process.pid}/environ").read_bytes()
                 if inside and name in process.name() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
     def workers(self) -> list[psutil.Process]:
         """The processes that train, or are about to."""
-        return self.processes("ray::")
+        agents = ("ray::Dashboard", "ray::RuntimeEnv")
+        return [process for process in self.processes("ray::") if not process.name().startswith(agents)]
 
     def close(self) -> None:
         """Kill what is left, and remove the temporary folder."""
