@@ -31,6 +31,7 @@ from raysweep.results.live import Display
 from raysweep.results.record import Failure, FailureKind
 from raysweep.results.scoreboard import FinishedTrial, Scoreboard
 from raysweep.sweep.deadlines import Deadlines
+from raysweep.sweep.interrupts import Interrupts
 
 MOST_WRITES: Final = 4
 """Writes that may wait for the disk; with more, the control loop waits. A `kill -9` costs what waits."""
@@ -62,6 +63,7 @@ class Progress(Callback):
     retries: int
     """How often a failed trial is tried again."""
     deadlines: Deadlines
+    interrupts: Interrupts
     host: str = ""
     """Where a trial that has not reported yet runs, if that can only be one host."""
     attempts: dict[str, int] = field(default_factory=dict)
@@ -148,6 +150,8 @@ class Progress(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record why an attempt failed."""
+        if self.interrupts.pending:  # the signal may have gone to its worker, too
+            return
         trial_id = _id(trial)
         if (why := self._ended.pop(trial_id, None)) is not None:
             self.fail(trial_id, "timeout", why, "")

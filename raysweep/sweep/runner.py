@@ -61,7 +61,7 @@ def train_missing(
     host = platform.node() if cluster.pids else ""
     with ThreadPoolExecutor(1, "commit") as disk:
         deadlines = Deadlines(board, trial_timeout, private=bool(cluster.pids))
-        progress = Progress(writer, disk, board, display, retries, deadlines, host)
+        progress = Progress(writer, disk, board, display, retries, deadlines, interrupts, host)
         _train(grid, cluster, progress, interrupts)
 
 
