@@ -62,17 +62,17 @@ def train_missing(
     with ThreadPoolExecutor(1, "commit") as disk:
         deadlines = Deadlines(board, trial_timeout, private=bool(cluster.pids))
         progress = Progress(writer, disk, board, display, retries, deadlines, interrupts, host)
-        _train(grid, cluster, progress, interrupts)
+        _train(grid, cluster, progress)
 
 
-def _train(grid: Grid, cluster: Cluster, progress: Progress, interrupts: Interrupts) -> None:
+def _train(grid: Grid, cluster: Cluster, progress: Progress) -> None:
     """Give Tune round after round; see `train_missing`."""
-    board = progress.board
+    board, interrupts = progress.board, progress.interrupts
     while not interrupts.pending and (
         missing := [s for s in board.to_do.values() if not progress.exhausted(s.trial_id)]
     ):
         before = (board.committed, sum(progress.attempts.values()))
-        reason = _round(longest_first(missing, board.pace)[:ROUND], grid, cluster, progress, interrupts)
+        reason = _round(longest_first(missing, board.pace)[:ROUND], grid, cluster, progress)
         if reason and progress.fatal is None and not interrupts.pending:
             _blame(progress, reason)
         if progress.fatal is not None:
@@ -86,9 +86,7 @@ def _train(grid: Grid, cluster: Cluster, progress: Progress, interrupts: Interru
             raise ClusterError(f"Ray Tune made no progress: {reason or 'it ended without a result'}")
 
 
-def _round(
-    trials: Sequence[TrialSettings], grid: Grid, cluster: Cluster, progress: Progress, interrupts: Interrupts
-) -> str:
+def _round(trials: Sequence[TrialSettings], grid: Grid, cluster: Cluster, progress: Progress) -> str:
     """Give trials to a fresh Tuner and wait for its end; say why it ended early, or nothing."""
     from ray import tune
     from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
@@ -97,6 +95,8 @@ def _round(
     from raysweep.sweep.in_order import InOrder
     from raysweep.sweep.progress import StopWhen
     from raysweep.sweep.worker import Worker
+
+    interrupts = progress.interrupts
 
     def asked_to_stop() -> bool:
         interrupts.training = interrupts.training or bool(progress.hosts)

@@ -83,13 +83,11 @@ def token_path(scratch: Path) -> Path:
 def clear(scratch: Path) -> None:
     """End every process of a private cluster at once, and remove its folder when they are gone.
 
-    They are told by their environment, where the path of the token is: a worker whose raylet died is no
-    longer this process's descendant. One that is dying may still write, and one may just be starting
-    another: look again until there is none.
+    A worker whose raylet died is no longer this process's descendant. One that is dying may still write, and
+    one may just be starting another: look again until there is none.
     """
-    token = str(token_path(scratch))
     end = time.monotonic() + GONE_S
-    while (left := _holders(token)) and time.monotonic() < end:
+    while (left := _processes_of(scratch)) and time.monotonic() < end:
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
@@ -110,22 +108,24 @@ def _remove(scratch: Path) -> None:
             shutil.rmtree(scratch)
 
 
-def _holders(token: str) -> list[psutil.Process]:
-    """Find the other processes that were told where a token is."""
-    found = []
+def _processes_of(scratch: Path) -> list[psutil.Process]:
+    """Find the other processes that were told of the token there, or append to a log there.
+
+    The titles that Ray's agents give themselves wipe their environment, and their parent, raylet, ends before
+    them.
+    """
+    token, found = str(token_path(scratch)), []
+    command = (os.getpid(), os.getppid())  # this process, or the one that it guards: its Ray appends, too
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and _was_told(process, token):
+            told = process.environ().get("RAY_AUTH_TOKEN_PATH") == token
+            if process.pid not in command and (told or _appends_below(scratch, process)):
                 found.append(process)
     return found
 
 
-def _was_told(process: psutil.Process, token: str) -> bool:
-    if not psutil.LINUX:
-        return process.environ().get("RAY_AUTH_TOKEN_PATH") == token
-    # Ray's agents give themselves titles, which wipes the beginning of this; psutil reads no further.
-    environment = Path(f"/proc/{process.pid}/environ").read_bytes()
-    return os.fsencode(f"RAY_AUTH_TOKEN_PATH={token}") in environment.split(b"\0")
+def _appends_below(folder: Path, process: psutil.Process) -> bool:
+    return any(file.mode == "a" and Path(file.path).is_relative_to(folder) for file in process.open_files())
 
 
 @contextmanager

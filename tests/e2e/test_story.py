@@ -88,6 +88,7 @@ def test_a_second_run_removes_what_a_killed_one_left(folder: Path) -> None:
     temporary = Path(environment(folder)["TMPDIR"])
     (temporary / "raysweep-killed" / "r").mkdir(parents=True)
     (temporary / "raysweep-killed" / MARK).touch()
+    (temporary / "raysweep-begun").mkdir(mode=0o700)  # killed before it was marked
     (temporary / "raysweep-main" / "results").mkdir(parents=True)  # somebody's own
     assert raysweep("run", "tiny.yaml", cwd=folder).returncode == 0
     (own,) = temporary.iterdir()

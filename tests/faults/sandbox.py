@@ -92,12 +92,17 @@ class Sandbox:
                 process.kill()
 
     def processes(self, name: str = "") -> list[psutil.Process]:
-        """Every process that lives in this sandbox, or those with a name; zombies do not count."""
+        """Every process that lives in this sandbox, or those with a name; zombies do not count.
+
+        Ray's agents wipe their environment; they are known by the files that they have open, be they removed.
+        """
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied, OSError):
-                # Not by psutil: it stops at what the title of one of Ray's agents has wiped.
-                inside = os.fsencode(self.temporary) in Path(f"/proc/{process.pid}/environ").read_bytes()
+                inside = process.environ().get("TMPDIR", "").startswith(str(self.temporary))
+                files = [str(file.readlink()) for file in Path(f"/proc/{process.pid}/fd").iterdir()]
+                inside |= any(file.startswith(str(self.temporary)) for file in files)
+                inside &= process.pid != os.getpid()
                 if inside and name in process.name() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found

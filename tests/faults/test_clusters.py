@@ -133,7 +133,7 @@ def run_on(hosts: TwoHosts, sandbox: Sandbox, *options: str) -> "subprocess.Pope
 
 
 def both_train(sandbox: Sandbox) -> bool:
-    hosts = {worker.environ().get("RAY_NODE_ID", "") for worker in sandbox.processes("ray::")}
+    hosts = {worker.environ().get("RAY_NODE_ID", "") for worker in sandbox.workers()}
     return len(hosts) >= 2 and bool(sandbox.ledger.committed())
 
 

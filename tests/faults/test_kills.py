@@ -3,6 +3,7 @@
 import random
 import time
 
+import psutil
 import pytest
 
 from tests.faults.sandbox import Sandbox, kill, wait_for, wait_until_gone
@@ -29,7 +30,9 @@ def test_the_command_is_killed_again_and_again(sandbox: Sandbox, kills: int, cha
         with sandbox.running(faults=[SLOW]) as command:
             wait_for(lambda: sandbox.workers() or command.poll() is not None)
             time.sleep(chance.uniform(0, 12))
+            before = sandbox.processes()
             command.kill()
+        assert psutil.wait_procs(before, timeout=GUARDED_S)[1] == []  # agents that lost their raylet, too
         wait_until_gone(sandbox, GUARDED_S)
         assert known.items() <= rows(sandbox).items()  # nothing that was done is done again
         known = rows(sandbox)

@@ -72,6 +72,18 @@ def test_a_worker_that_never_comes_up_is_given_up(sandbox: Sandbox) -> None:
     check_undisturbed(sandbox, rerun=False)
 
 
+@pytest.mark.slow
+def test_a_cluster_where_no_worker_comes_up_is_given_up(sandbox: Sandbox) -> None:
+    fault = {"what": "stop-at-setup", **ALWAYS}
+    floor = json.dumps({"raysweep.sweep.deadlines.FLOOR_S": 20})
+    done = sandbox.run("--cpus", 1, "--retries", 5, faults=[fault], RAYSWEEP_CONSTANTS=floor)
+    assert done.returncode == 3, done.stdout + done.stderr + sandbox.log
+    assert done.stdout.count("failed:") == 2
+    assert "no worker came up in 2 rounds" in done.stderr
+    assert "Traceback" not in done.stderr
+    check_undisturbed(sandbox)
+
+
 def check_the_one_failure(sandbox: Sandbox) -> None:
     """What is left of a trial that failed in all its attempts, for people to read."""
     (only,) = (sandbox.results / "failures").iterdir()
