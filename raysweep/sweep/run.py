@@ -6,7 +6,6 @@ Ray is imported only where something is missing.
 import math
 import os
 import shlex
-import shutil
 import signal
 import sys
 import threading
@@ -16,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
 
-from rich.console import Console, RenderableType
-from rich.text import Text
+from rich.console import Console
 
 from raysweep.cost import Pace
 from raysweep.errors import ClusterError, RaysweepError, UsageError
@@ -32,6 +30,7 @@ from raysweep.results.scoreboard import Scoreboard
 from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing_cluster, local_cluster
 from raysweep.sweep.guard import guarded
 from raysweep.sweep.interrupts import Interrupts
+from raysweep.sweep.messages import again, command, say, show
 from raysweep.sweep.quiet import Streams, output_to, streams_of_its_own
 from raysweep.sweep.scratch import clear, remove_left_overs, scratch_folder
 from raysweep.sweep.watchdog import Watchdog
@@ -134,7 +133,7 @@ class Run:
         planned = {settings.trial_id for settings in self.grid.trials}
         for damage in self.writer.check():
             then = "trained again" if damage.trial_id in planned else "not trained again: not of this grid"
-            _say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, {then}")
+            say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, {then}")
         self.board = self._what_is_missing()
         self.board.pace = Pace(measured(self.ledger))
 
@@ -243,25 +242,25 @@ class Run:
     def conclude(self) -> None:
         """Say how the run ended, after its report where it was not interrupted."""
         if self.exit_code > 128:
-            _say(self._how_to_continue())
+            say(self._how_to_continue())
             # Ray's threads may still be dealing with the signal, and crash the interpreter as it ends.
             os._exit(self.exit_code)
         from raysweep.results.analysis import analyse
         from raysweep.results.report import report_view
 
         try:
-            _print(report_view(analyse(self.ledger)))
+            show(report_view(analyse(self.ledger)))
         except RaysweepError as error:  # how the run ended is another matter
-            _say(f"The report cannot be shown: {error}")
+            say(f"The report cannot be shown: {error}")
         if self.board.to_do:
-            _say(self._what_failed())
+            say(self._what_failed())
 
     def _how_to_continue(self) -> str:
         # The board does not know yet what was committed a moment ago.
         done, total = len(self.board.planned.keys() & self.writer.committed), len(self.board.planned)
         return (
             f"Interrupted: {done} of {total} trials are done and safe in {self.ledger.paths.folder}.\n"
-            f"Continue with: {_again()}"
+            f"Continue with: {again()}"
         )
 
     def _what_failed(self) -> str:
@@ -269,14 +268,14 @@ class Run:
         count = len(self.board.to_do)
         return (
             f"{count} {'trial' if count == 1 else 'trials'} failed. Read why with: "
-            f"{_command()} show {shlex.quote(str(self.ledger.paths.folder))} {first}\n"
+            f"{command()} show {shlex.quote(str(self.ledger.paths.folder))} {first}\n"
             f"Log of Ray and TensorFlow: {self.ledger.paths.log}\n"
-            f"Try again with: {_again()}"
+            f"Try again with: {again()}"
         )
 
 
 def _leave_before_the_run(exit_code: int) -> None:
-    _briefly(lambda: _say(f"Interrupted: nothing was begun.\nContinue with: {_again()}"))
+    _briefly(lambda: say(f"Interrupted: nothing was begun.\nContinue with: {again()}"))
     os._exit(exit_code)
 
 
@@ -294,28 +293,3 @@ def _briefly(action: Callable[[], object]) -> None:
     thread = threading.Thread(target=act, daemon=True)
     thread.start()
     thread.join(timeout=LEAVE_S)
-
-
-def _command() -> str:
-    """How to call this command again: by its name where the shell finds it, else by its path."""
-    path = Path(sys.argv[0])
-    found = shutil.which(path.name)
-    with suppress(OSError):  # the folder that it was started from may be gone
-        if found and Path(found).samefile(path):
-            return path.name
-    return shlex.quote(str(path))
-
-
-def _again() -> str:
-    """How to run what runs now once more."""
-    return f"{_command()} {shlex.join(sys.argv[1:])}"
-
-
-def _say(message: str) -> None:
-    _print(Text(clean_text(message)), stderr=True)
-
-
-def _print(view: RenderableType, *, stderr: bool = False) -> None:
-    """Print where somebody still reads: a closed pipe does not change how a run ends."""
-    with suppress(OSError, SystemExit):  # rich's answer to a closed pipe is to exit
-        Console(stderr=stderr).print(view, soft_wrap=stderr)
