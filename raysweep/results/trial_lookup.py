@@ -9,7 +9,7 @@ from raysweep.results.clean_text import clean_text
 from raysweep.results.ledger import Failure, Ledger
 from raysweep.results.paths import Kind
 from raysweep.results.schema import DecodedTrial, EncodedTrial, decode
-from raysweep.results.storage import read_file
+from raysweep.results.storage import read_file, refuse_link
 from raysweep.results.verify import DAMAGE_REMEDY
 from raysweep.settings import TrialSettings
 
@@ -90,6 +90,7 @@ def read_trial(ledger: Ledger, trial_id: str) -> TrialRecord:
 
 def _read(ledger: Ledger, kind: Kind, trial_id: str) -> bytes | None:
     path = ledger.paths.table(kind, trial_id)
+    refuse_link(path)
     try:
         return read_file(path)
     except ResultsError as error:

@@ -1,11 +1,13 @@
 """A results folder is a folder of files: links are refused, and nothing they lead to is touched."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from raysweep.errors import ResultsError, StorageError
 from raysweep.results.ledger import Ledger
+from raysweep.results.trial_lookup import read_trial
 from tests.results.ledgers import entries
 
 
@@ -32,6 +34,19 @@ def test_a_file_that_is_a_link_is_refused(filled: Ledger, tmp_path: Path, kind: 
     with pytest.raises(ResultsError, match="symbolic link"), filled.open_for_writing():
         pass
     assert target.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("kind", ["predictions", "curves"])
+def test_a_trial_with_a_link_is_not_shown_and_named_once(
+    filled: Ledger, tmp_path: Path, kind: Literal["predictions", "curves"]
+) -> None:
+    trial_id = min(filled.committed())
+    path = filled.paths.table(kind, trial_id)
+    path.rename(tmp_path / "target")
+    path.symlink_to(tmp_path / "target")
+    with pytest.raises(ResultsError, match="symbolic link") as raised:
+        read_trial(filled, trial_id)
+    assert str(raised.value).count(str(path)) == 1
 
 
 @pytest.mark.parametrize("name", [".lock", "sweep.json"])
