@@ -35,6 +35,9 @@ ROUND: Final = 5000
 FRUITLESS: Final = 2
 """Rounds in a row without any worker after which the cluster counts as lost."""
 
+READS_BACK: Final = "ray.tune.analysis.experiment_analysis"
+"""Tune's logger that warns, at the end of each round, of result files that it was told not to write."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -57,6 +60,7 @@ def train_missing(
     from raysweep.sweep.detours import leave_out_detours
 
     leave_out_detours()
+    logging.getLogger(READS_BACK).setLevel(logging.ERROR)
     board.slots = cluster.slots
     host = platform.node() if cluster.pids else ""
     with ThreadPoolExecutor(1, "commit") as disk:

@@ -55,6 +55,11 @@ def test_nothing_but_raysweep_speaks(folder: Path) -> None:
     assert not NOISE.search((folder / "stdout").read_text().replace("raysweep", ""))
 
 
+def test_the_log_of_a_good_run_tells_of_no_failure(folder: Path) -> None:
+    log = (folder / "results" / "tiny" / "run.log").read_text()
+    assert re.search(r"[Ff]ail|Error|Traceback", log) is None, log
+
+
 def test_a_run_leaves_its_results_and_nothing_else(folder: Path) -> None:
     results = folder / "results" / "tiny"
     names = {path.name for path in results.iterdir()}
