@@ -11,18 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from raysweep.errors import ResultsError, StorageError, UnknownSchemaError, UsageError
-from raysweep.results import seal
 from raysweep.results.lock import live_holder, lock
 from raysweep.results.paths import Kind, Paths, trial_of
 from raysweep.results.receipt import Receipt, read_receipt
 from raysweep.results.record import Failure, SweepRecord, from_json
-from raysweep.results.storage import Folder, read_file, refuse_link
+from raysweep.results.storage import Folder, refuse_link
 from raysweep.results.verify import (
     DAMAGE_REMEDY,
     Damage,
     VerifyReport,
+    bytes_of,
+    failure_of,
     plausible_receipt,
     trial_damage,
+    unfinished_damage,
 )
 from raysweep.results.writer import Writer
 
@@ -98,7 +100,7 @@ class Ledger:
     def failures(self) -> dict[str, Failure]:
         """The last failure of each trial that failed and is not done, by id; torn files are left out."""
         failed = self._ids(self.paths.failures, Paths.FAILURE_SUFFIX) - self.committed()
-        read = {trial_id: self._failure(trial_id) for trial_id in sorted(failed)}
+        read = {trial_id: failure_of(self.paths, trial_id) for trial_id in sorted(failed)}
         return {trial_id: failure for trial_id, failure in read.items() if failure is not None}
 
     def record(self) -> SweepRecord | None:
@@ -107,7 +109,7 @@ class Ledger:
         The tables tell everything but what was asked, so a reader goes on without; `verify` reports a
         torn file, and the next run puts a new one in its place.
         """
-        return from_json(SweepRecord, _read(self.paths.record))
+        return from_json(SweepRecord, bytes_of(self.paths.record))
 
     def no_sweep(self) -> UsageError:
         """The error for a folder that holds no results."""
@@ -153,7 +155,7 @@ class Ledger:
         for trial_id in sorted(trial_ids - self._readable):
             path = self.paths.table("trials", trial_id)
             try:
-                read_receipt(_read(path) or b"")
+                read_receipt(bytes_of(path) or b"")
             except UnknownSchemaError as error:
                 raise UnknownSchemaError(f"{path}: {error}") from error
             except ResultsError:
@@ -183,10 +185,6 @@ class Ledger:
             return False
         return True
 
-    def _failure(self, trial_id: str) -> Failure | None:
-        failure = from_json(Failure, _read(self.paths.failure(trial_id)))
-        return failure if failure is not None and failure.trial_id == trial_id else None
-
     def _orphans(self) -> set[Damage]:
         """Tables whose row is gone or never came; a commit that ends meanwhile leaves none."""
         kinds: tuple[Kind, ...] = ("predictions", "curves")
@@ -205,25 +203,11 @@ class Ledger:
 
     def _other_damage(self) -> Iterator[Damage]:
         yield from self._strangers()
-        if _read(self.paths.record) is not None and self.record() is None:
-            yield Damage(self.paths.record, "torn, or written by another version of raysweep")
-        for trial_id in sorted(self._ids(self.paths.failures, Paths.FAILURE_SUFFIX)):
-            path = self.paths.failure(trial_id)
-            if _read(path) is not None and self._failure(trial_id) is None:
-                yield Damage(path, "torn, or not the failure of this trial")
-        for trial_id in sorted(self._ids(self.paths.checkpoints, Paths.CHECKPOINT_SUFFIX)):
-            path = self.paths.checkpoint(trial_id)
-            data = _read(path)
-            if data is not None and not seal.intact(data):
-                yield Damage(path, "the checkpoint does not match its checksum")
-
-
-def _read(path: Path) -> bytes | None:
-    """A file's bytes; none where it is absent, and bytes that are nothing where it cannot be read."""
-    try:
-        return read_file(path)
-    except (ResultsError, StorageError):
-        return b""
+        if bytes_of(self.paths.record) is not None and self.record() is None:
+            yield Damage(self.paths.record, "not what was written, or of another version of raysweep")
+        failures = self._ids(self.paths.failures, Paths.FAILURE_SUFFIX)
+        checkpoints = self._ids(self.paths.checkpoints, Paths.CHECKPOINT_SUFFIX)
+        yield from unfinished_damage(self.paths, failures, checkpoints)
 
 
 def _damage(paths: Paths, trial_id: str) -> list[Damage]:

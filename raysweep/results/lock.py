@@ -73,6 +73,16 @@ def lock(path: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
+def release(path: Path) -> None:
+    """Remove the lock file of this process, if it still is at that path, before the process ends at once.
+
+    Where the folder was moved meanwhile, another run's may be there.
+    """
+    with suppress(OSError, ResultsError, StorageError, ValidationError):
+        if Holder.model_validate_json(read_file(path) or b"") == Holder.current():
+            path.unlink()
+
+
 def live_holder(path: Path) -> Holder | None:
     """The process that writes now, as far as the lock file's content tells."""
     try:

@@ -1,6 +1,6 @@
 """What a results folder says besides its tables: the sweep that was asked for, its runs, its failures.
 
-All of it is JSON, checked when it is read; none of it decides which trials are done.
+All of it is JSON that carries its own checksum; none of it decides which trials are done.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from raysweep.results.seal import SLOT, intact, seal
 
 FORMAT: Final = 1
 """Version of `sweep.json`; another one is refused."""
@@ -66,6 +68,8 @@ class SweepRecord(_Document):
     """The latest grid file that was asked for, as read: what the report calls planned."""
     runs: tuple[Run, ...] = Field(max_length=LONGEST_HISTORY)
     """Oldest first."""
+    seal: str | None = None
+    """The file's checksum, last in it; none in those of before there was one, and none in memory."""
 
     def begun(self, environment: RunEnvironment) -> Self:
         """The record with one more run, which starts now."""
@@ -91,24 +95,28 @@ class Failure(_Document):
     """Attempts made at the trial in the run that gave up."""
     host: Text
     time: AwareDatetime
+    seal: str | None = None
+    """As in `SweepRecord`."""
 
 
-_D = TypeVar("_D", bound=_Document)
+_D = TypeVar("_D", SweepRecord, Failure)
 
 
-def to_json(document: _Document) -> bytes:
-    """The document as indented JSON, for people and programs."""
-    return document.model_dump_json(indent=2).encode() + b"\n"
+def to_json(document: _D) -> bytes:
+    """The document as indented JSON, for people and programs, sealed."""
+    return seal(document.model_copy(update={"seal": SLOT}).model_dump_json(indent=2).encode() + b"\n")
 
 
 def from_json(kind: type[_D], data: bytes | None) -> _D | None:
-    """Read a document; None where it is absent, torn, too large or of another format."""
+    """Read a document; None where it is absent, not what was written, too large or of another format."""
     if data is None or len(data) > LARGEST:
         return None
     try:
-        return kind.model_validate_json(data)
+        document = kind.model_validate_json(data)
     except ValidationError:
         return None
+    whole = document.seal is None or intact(data)
+    return document.model_copy(update={"seal": None}) if whole else None
 
 
 def _now() -> datetime:

@@ -188,6 +188,8 @@ def _read(path: Path, open_it: Callable[[], int]) -> bytes | None:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise _link(path) from error
+            if error.errno == errno.ENXIO:  # a socket
+                raise ResultsError("not a regular file") from error
             raise
         try:
             status = os.fstat(descriptor)

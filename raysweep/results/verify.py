@@ -1,13 +1,15 @@
 """Whether the files of a results folder are those that were written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from raysweep.errors import ResultsError, UnknownSchemaError
+from raysweep.errors import ResultsError, StorageError, UnknownSchemaError
+from raysweep.results import seal
 from raysweep.results.paths import Kind, Paths
 from raysweep.results.receipt import Digest, Receipt, read_receipt
+from raysweep.results.record import Failure, from_json
 from raysweep.results.storage import read_file
 
 DAMAGE_REMEDY: Final = "`raysweep verify` lists what is damaged, `raysweep run` trains it again"
@@ -74,6 +76,39 @@ def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
     except ResultsError as error:
         return [Damage(paths.table("trials", trial_id), str(error))]
     return [*_table_damage(paths, trial_id, receipt)]
+
+
+def failure_of(paths: Paths, trial_id: str) -> Failure | None:
+    """Read why a trial failed; None where nothing, or nothing that can be believed, says so."""
+    failure = from_json(Failure, bytes_of(paths.failure(trial_id)))
+    return failure if failure is not None and failure.trial_id == trial_id else None
+
+
+def unfinished_damage(paths: Paths, failures: Iterable[str], checkpoints: Iterable[str]) -> Iterator[Damage]:
+    """Read what trials that are not done left, and say which of it is not what was written.
+
+    Args:
+        paths: the results folder.
+        failures: ids of the trials whose failures are looked at.
+        checkpoints: ids of those whose checkpoints are.
+    """
+    for trial_id in sorted(failures):
+        path = paths.failure(trial_id)
+        if bytes_of(path) is not None and failure_of(paths, trial_id) is None:
+            yield Damage(path, "not the failure of this trial as it was written")
+    for trial_id in sorted(checkpoints):
+        path = paths.checkpoint(trial_id)
+        data = bytes_of(path)
+        if data is not None and not seal.intact(data):
+            yield Damage(path, "the checkpoint does not match its checksum")
+
+
+def bytes_of(path: Path) -> bytes | None:
+    """A file's bytes; none where it is absent, and bytes that are nothing where it cannot be read."""
+    try:
+        return read_file(path)
+    except (ResultsError, StorageError):
+        return b""
 
 
 def _receipt(paths: Paths, trial_id: str) -> Receipt:

@@ -1,8 +1,8 @@
 """The one process that changes a results folder: commits, failures, checkpoints, the runs' record."""
 
 import secrets
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from raysweep.errors import ResultsError, StorageError
@@ -11,7 +11,7 @@ from raysweep.results.paths import Paths, is_temporary, trial_of
 from raysweep.results.receipt import Digest, read_receipt
 from raysweep.results.record import Failure, RunEnvironment, SweepRecord, from_json, to_json
 from raysweep.results.storage import Folder
-from raysweep.results.verify import Damage, trial_damage
+from raysweep.results.verify import Damage, trial_damage, unfinished_damage
 from raysweep.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Writer:
                 self._remove(folder, trial_id + suffix)
 
     def check(self) -> list[Damage]:
-        """Read every committed file; set a damaged trial's files aside, so that the trial is missing again.
+        """Read every file; set a damaged trial's files aside, so that the trial is missing again.
 
         Returns:
             What was found wrong, file by file.
@@ -95,7 +95,15 @@ class Writer:
             if damage := trial_damage(self._paths, trial_id):
                 self._set_aside(trial_id)
                 found += damage
-        return found
+        return [*found, *self._check_unfinished()]
+
+    def _check_unfinished(self) -> Iterator[Damage]:
+        failures = _ids(self._failures, Paths.FAILURE_SUFFIX)
+        checkpoints = _ids(self._checkpoints, Paths.CHECKPOINT_SUFFIX)
+        for damage in unfinished_damage(self._paths, failures, checkpoints):
+            folder = self._failures if damage.path.suffix == Paths.FAILURE_SUFFIX else self._checkpoints
+            self._move_to_damaged([(folder, damage.path.name, damage.path.name)], damage.trial_id)
+            yield damage
 
     @property
     def committed(self) -> set[str]:
@@ -114,15 +122,29 @@ class Writer:
             return
         _validate(trial)
         name = trial_id + Paths.TABLE_SUFFIX
+        try:
+            self._put_tables(name, trial)
+        except StorageError:
+            self._take_back(name)
+            raise
+        self._committed.add(trial_id)
+        self._failures.remove(trial_id + Paths.FAILURE_SUFFIX)
+        self._checkpoints.remove(trial_id + Paths.CHECKPOINT_SUFFIX)
+
+    def _put_tables(self, name: str, trial: "EncodedTrial") -> None:
         if trial.predictions is None:
-            self._predictions.remove(name)  # of an attempt whose commit failed half-way
+            self._predictions.remove(name)  # of an attempt whose commit was cut off
         else:
             self._predictions.put(name, trial.predictions)
         self._curves.put(name, trial.curves)
         self._trials.put(name, trial.trials)
-        self._committed.add(trial_id)
-        self._failures.remove(trial_id + Paths.FAILURE_SUFFIX)
-        self._checkpoints.remove(trial_id + Paths.CHECKPOINT_SUFFIX)
+
+    def _take_back(self, name: str) -> None:
+        """Remove tables for which no row came to be, as far as the disk lets one."""
+        if not self._trials.has(name):
+            for folder in (self._predictions, self._curves):
+                with suppress(StorageError):
+                    folder.remove(name)
 
     def record_failure(self, failure: Failure) -> None:
         """Keep a trial's last failure for people to read; a trial that is done has none.

@@ -8,20 +8,18 @@ import ipaddress
 import math
 import os
 import secrets
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from raysweep.errors import ClusterError
 from raysweep.grid import Resources
 from raysweep.machine import local_gpus
 from raysweep.sweep.interrupts import disarm
 from raysweep.sweep.scratch import scratch_errors, token_path
+from raysweep.sweep.watchdog import Lost, cluster_watched, knock, own_cluster_watched
 
 SETTINGS: Final[Mapping[str, str]] = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -68,9 +66,6 @@ OBJECT_STORE_BYTES: Final = 256 * 2**20
 KNOCK_S: Final = 15.0
 """Seconds that a cluster has to answer at all."""
 
-DAEMONS: Final = ("raylet", "gcs_server")
-"""Ray's processes without which a private cluster is lost."""
-
 DEAF_TO: Final = ("RAY_TUNE_CALLBACKS",)
 """Variables that would make Tune import classes named by whoever wrote the environment."""
 
@@ -83,12 +78,8 @@ class Cluster:
     """Trials that run at a time."""
     scratch: Path
     """Folder for Tune's own files; gone after the run."""
-    pids: tuple[int, ...]
-    """Ray's own processes, of a private cluster; empty for one that exists."""
-    address: str
-    """`host:port` of the cluster's control store."""
-    raylet: str
-    """`host:port` of Ray's daemon on this machine."""
+    private: bool
+    """Whether this process started it, for itself alone."""
 
 
 def check_machine(resources: Resources, cpus: int) -> None:
@@ -149,8 +140,8 @@ def lets_anybody_in(address: str) -> bool:
 
 
 @contextmanager
-def local_cluster(resources: Resources, cpus: int, scratch: Path) -> Iterator[Cluster]:
-    """Start a private cluster on this machine, and end it.
+def local_cluster(resources: Resources, cpus: int, scratch: Path, lost: Lost) -> Iterator[Cluster]:
+    """Start a private cluster on this machine, look after it, and end it.
 
     Raises:
         ClusterError: Ray does not start.
@@ -158,24 +149,26 @@ def local_cluster(resources: Resources, cpus: int, scratch: Path) -> Iterator[Cl
     try:
         _set_environment(**TRAINING, **PRIVATE)
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_write_token(scratch)))
-        with _children_in_sessions_of_their_own(), _temporary_files_in(scratch):
-            _init(
-                address="local",
-                num_cpus=cpus,
-                num_gpus=None if resources.gpu else 0,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=str(scratch / "r"),  # Ray lets everybody write there; `scratch` itself stays closed
-            )
-        yield _connected(resources, scratch, cap=cpus, private=True)
+        with own_cluster_watched(lost):
+            with _children_in_sessions_of_their_own(), _temporary_files_in(scratch):
+                _init(
+                    address="local",
+                    num_cpus=cpus,
+                    num_gpus=None if resources.gpu else 0,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    # Ray lets everybody write there; `scratch` itself stays closed.
+                    _temp_dir=str(scratch / "r"),
+                )
+            yield Cluster(_slots(resources, cap=cpus), scratch, private=True)
     finally:
         _shutdown()
 
 
 @contextmanager
 def existing_cluster(
-    resources: Resources, address: str, cpus: int | None, scratch: Path, *, trusted: bool
+    resources: Resources, address: str, cpus: int | None, scratch: Path, lost: Lost, *, trusted: bool
 ) -> Iterator[Cluster]:
-    """Connect to a cluster that exists; the package's code travels along.
+    """Connect to a cluster that exists, and look after it; the package's code travels along.
 
     Raises:
         ClusterError: nobody answers, the token is wrong, the cluster is not to be trusted, or no node can
@@ -186,10 +179,12 @@ def existing_cluster(
         _check_answers(address)
         package = str(Path(__file__).parents[1])
         _init(address=address, runtime_env={"py_modules": [package], "env_vars": {**SETTINGS, **TRAINING}})
-        cluster = _connected(resources, scratch, cap=cpus, private=False)
+        control_store, raylet = _addresses()
         if not trusted and not _names_a_port(address):  # as with `auto`: nobody could be asked before
-            check_trust(cluster.address)
-        yield cluster
+            check_trust(control_store)
+        cluster = Cluster(_slots(resources, cap=cpus), scratch, private=False)
+        with cluster_watched(control_store, raylet, lost):
+            yield cluster
     finally:
         _shutdown()
 
@@ -204,16 +199,6 @@ def _check_answers(address: str) -> None:
 
 def _names_a_port(address: str) -> bool:
     return address.rpartition(":")[2].isdecimal()
-
-
-def knock(address: str, timeout: float) -> OSError | None:
-    """Say what keeps one from connecting to a `host:port` within some seconds, if anything."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout).close()
-    except OSError as error:
-        return error
-    return None
 
 
 def _set_environment(**more: str) -> None:
@@ -270,27 +255,35 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
             os.environ["TMPDIR"] = before
 
 
-def _connected(resources: Resources, scratch: Path, *, cap: int | None, private: bool) -> Cluster:
-    import ray
-
-    alive = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]  # Ray's
-    nodes = [node["Resources"] for node in alive.values()]
+def _slots(resources: Resources, *, cap: int | None) -> int:
+    """Count the trials that the cluster can run at a time, within so many cores."""
+    if not (nodes := [node["Resources"] for node in _nodes()]):
+        raise ClusterError("no node of the cluster is alive; its log may say why")
     slots = sum(resources.slots(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes)
     if slots == 0:
-        cores, gpus = (max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU"))
+        cores, gpus = (max(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
         raise ClusterError(
             f"no node can run a trial of {resources.cpu:g} cores and {resources.gpu:g} GPUs; "
             f"the most that one of the {len(nodes)} nodes has is {cores:g} and {gpus:g}; "
             "lower `resources` in the grid"
         )
-    if cap is not None:
-        slots = min(slots, max(math.floor(cap / resources.cpu + 1e-9), 1))
-    own = psutil.Process().children() if private else []
-    pids = tuple(child.pid for child in own if child.name() in DAEMONS)
+    return slots if cap is None else min(slots, max(math.floor(cap / resources.cpu + 1e-9), 1))
+
+
+def _addresses() -> tuple[str, str]:
+    """Return `host:port` of the cluster's control store, and of Ray's daemon on this machine."""
+    import ray
+
     context = ray.get_runtime_context()
-    here = alive[context.get_node_id()]
-    raylet = f"{here['NodeManagerAddress']}:{here['NodeManagerPort']}"
-    return Cluster(slots, scratch, pids, context.gcs_address, raylet)
+    (here,) = (node for node in _nodes() if node["NodeID"] == context.get_node_id())
+    return context.gcs_address, f"{here['NodeManagerAddress']}:{here['NodeManagerPort']}"
+
+
+def _nodes() -> list[dict[str, Any]]:
+    """What Ray tells of each node that is alive."""
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's
 
 
 def _shutdown() -> None:

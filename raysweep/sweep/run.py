@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from raysweep.results.clean_text import clean_text
 from raysweep.results.environment import run_environment
 from raysweep.results.ledger import Ledger, Writer
 from raysweep.results.live import Display, LiveDisplay, Muted, PlainDisplay, Screen
+from raysweep.results.lock import release
 from raysweep.results.measured import measured
 from raysweep.results.scoreboard import Scoreboard
 from raysweep.sweep.cluster import Cluster, check_machine, check_trust, existing_cluster, local_cluster
@@ -33,10 +35,13 @@ from raysweep.sweep.interrupts import Interrupts
 from raysweep.sweep.messages import again, command, say, show
 from raysweep.sweep.quiet import Streams, output_to, streams_of_its_own
 from raysweep.sweep.scratch import clear, remove_left_overs, scratch_folder
-from raysweep.sweep.watchdog import Watchdog
 
 LEAVE_S: Final = 0.5
 """Seconds that each thing to do before leaving at once may take."""
+
+
+SIGNAL_S: Final = 0.01
+"""Seconds that a signal to every process may come to this one after Ray's processes died of it."""
 
 
 @dataclass(frozen=True)
@@ -182,28 +187,28 @@ class Run:
             self.interrupts.install()  # `ray.init` puts a handler of its own in place of one of these
             from raysweep.sweep.runner import train_missing
 
-            with Watchdog(cluster, self._lost):
-                train_missing(
-                    self.grid,
-                    cluster,
-                    self.writer,
-                    self.board,
-                    display,
-                    self.interrupts,
-                    retries=self.options.retries,
-                    trial_timeout=self.options.trial_timeout,
-                )
+            train_missing(
+                self.grid,
+                cluster,
+                self.writer,
+                self.board,
+                display,
+                self.interrupts,
+                retries=self.options.retries,
+                trial_timeout=self.options.trial_timeout,
+            )
 
     def _cluster(self, scratch: Path) -> AbstractContextManager[Cluster]:
         resources, cpus = self.grid.resources, self.options.cpus
         if self.options.address is None:
             of_use = math.ceil(len(self.board.to_do) * resources.cpu)
-            return local_cluster(resources, min(cpus or local_cpus(), of_use), scratch)
+            return local_cluster(resources, min(cpus or local_cpus(), of_use), scratch, self._lost)
         return existing_cluster(
-            resources, self.options.address, cpus, scratch, trusted=self.options.trust_cluster
+            resources, self.options.address, cpus, scratch, self._lost, trusted=self.options.trust_cluster
         )
 
     def _lost(self, reason: str) -> None:
+        time.sleep(SIGNAL_S)
         if self.interrupts.pending:  # the signal went to the whole process group, Ray's processes included
             self.leave(self.interrupts.exit_code)
         self.leave(3, f"The cluster was lost: {clean_text(reason)}; see {self.ledger.paths.log}\n")
@@ -212,7 +217,7 @@ class Run:
         """Write down how the run ended; from now on nothing but words is left to lose."""
         with self._ending:
             self.writer.end_run(self.exit_code)
-            self.interrupts.leave = os._exit
+            self.interrupts.leave = self._leave_after_the_run
 
     def _wait_if_left(self) -> None:
         with self._ending:
@@ -225,14 +230,24 @@ class Run:
         exit code of its own, as soon as it misses them.
         """
         self._ending.acquire()
-        if self.interrupts.leave is os._exit:  # the run has ended, and its lock may be another's by now
-            os._exit(exit_code)
+        if self.interrupts.leave == self._leave_after_the_run:
+            self.interrupts.leave(exit_code)
         _briefly(self._close_display)
-        _briefly(lambda: print(why + self._how_to_continue(), file=self._terminal, flush=True))
+        self._speak(why + self._how_to_continue())
         _briefly(lambda: self.writer.end_run(exit_code))
         if (unguarded := self._unguarded) is not None:
             _briefly(lambda: clear(unguarded))
-        _briefly(self.ledger.paths.lock.unlink)  # not before: this process may still commit what came back
+        self._let_go(exit_code)
+
+    def _leave_after_the_run(self, exit_code: int) -> None:
+        self._speak(self._how_to_continue())
+        self._let_go(exit_code)
+
+    def _speak(self, words: str) -> None:
+        _briefly(lambda: print(words, file=self._terminal, flush=True))
+
+    def _let_go(self, exit_code: int) -> None:
+        _briefly(lambda: release(self.ledger.paths.lock))  # not before: this process may still commit
         os._exit(exit_code)
 
     def _close_display(self) -> None:
@@ -250,7 +265,8 @@ class Run:
 
         try:
             show(report_view(analyse(self.ledger)))
-        except RaysweepError as error:  # how the run ended is another matter
+        except RaysweepError as error:  # somebody moved the folder, or changed what is in it
+            self.exit_code = self.exit_code or error.exit_code
             say(f"The report cannot be shown: {error}")
         if self.board.to_do:
             say(self._what_failed())

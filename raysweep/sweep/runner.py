@@ -62,9 +62,9 @@ def train_missing(
     leave_out_detours()
     logging.getLogger(READS_BACK).setLevel(logging.ERROR)
     board.slots = cluster.slots
-    host = platform.node() if cluster.pids else ""
+    host = platform.node() if cluster.private else ""
     with ThreadPoolExecutor(1, "commit") as disk:
-        deadlines = Deadlines(board, trial_timeout, private=bool(cluster.pids))
+        deadlines = Deadlines(board, trial_timeout, private=cluster.private)
         progress = Progress(writer, disk, board, display, retries, deadlines, interrupts, host)
         _train(grid, cluster, progress)
 

@@ -1,11 +1,14 @@
 """SIGKILL at any moment: of the command, of Ray's daemons, of workers that nobody told to strike."""
 
 import random
+import signal
+import subprocess
 import time
 
 import psutil
 import pytest
 
+from raysweep.results.lock import live_holder
 from tests.faults.sandbox import Sandbox, kill, wait_for, wait_until_gone
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
 
@@ -40,12 +43,23 @@ def test_the_command_is_killed_again_and_again(sandbox: Sandbox, kills: int, cha
     assert known.items() <= rows(sandbox).items()
 
 
+DAEMONS = ["raylet", "gcs_server", "ray::DashboardA", "ray::RuntimeEnv"]
+"""Ray's own processes, by the beginnings of their names; a raylet ends itself when it misses its agents."""
+
+
+def daemon_of(sandbox: Sandbox, command: "subprocess.Popen[str]", name: str) -> psutil.Process | None:
+    """One of Ray's processes; a child that a raylet has just forked has its name, too, and does not count."""
+    found = sandbox.processes(name)
+    return next((one for one in found if name.startswith("ray::") or one.ppid() == command.pid), None)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("daemon", ["raylet", "gcs_server"])
+@pytest.mark.parametrize("daemon", DAEMONS)
 def test_a_cluster_that_is_lost_is_told_at_once(sandbox: Sandbox, daemon: str) -> None:
     with sandbox.running(faults=[SLOW]) as command:
         wait_for(lambda: sandbox.ledger.committed())
-        (victim,) = sandbox.processes(daemon)
+        victim = daemon_of(sandbox, command, daemon)
+        assert victim is not None
         began = time.monotonic()
         kill(victim)
         out, err = command.communicate(timeout=60)
@@ -53,8 +67,46 @@ def test_a_cluster_that_is_lost_is_told_at_once(sandbox: Sandbox, daemon: str) -
     assert command.returncode == 3, out + err
     assert f"The cluster was lost: Ray's process {victim.pid} died; see results/small/run.log" in err
     assert f"Continue with: raysweep run {sandbox.grid}" in err
+    assert not sandbox.ledger.paths.lock.exists()
+    record = sandbox.ledger.record()
+    assert record is not None
+    assert record.runs[-1].exit_code == 3
     check_nothing_left(sandbox)
     check_undisturbed(sandbox)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_a_cluster_that_is_lost_while_it_starts(sandbox: Sandbox, daemon: str, chance: random.Random) -> None:
+    with sandbox.running(faults=[SLOW]) as command:
+        victim = wait_for(lambda: daemon_of(sandbox, command, daemon))
+        time.sleep(chance.uniform(0.5, 3))
+        kill(victim)
+        out, err = command.communicate(timeout=60)
+    assert command.returncode == 3, out + err
+    assert "Traceback" not in out + err
+    assert not sandbox.ledger.paths.lock.exists()
+    check_nothing_left(sandbox)
+    check_undisturbed(sandbox)
+
+
+def test_a_run_whose_folder_was_moved_away_leaves_the_next_ones_lock(sandbox: Sandbox) -> None:
+    with sandbox.running(faults=[SLOW]) as moved:
+        wait_for(lambda: sandbox.workers())
+        sandbox.results.rename(sandbox.folder / "elsewhere")
+        with sandbox.running(faults=[SLOW]) as command:
+            wait_for(lambda: live_holder(sandbox.ledger.paths.lock))
+            moved.send_signal(signal.SIGINT)
+            moved.send_signal(signal.SIGINT)
+            moved.wait(timeout=20)
+            assert live_holder(sandbox.ledger.paths.lock)
+            refused = sandbox.run()
+            assert refused.returncode == 3
+            assert "is being written by process" in refused.stderr
+            out, err = command.communicate(timeout=240)
+    assert moved.returncode == 130
+    assert command.returncode == 0, out + err + sandbox.log
+    check_undisturbed(sandbox, rerun=False)
 
 
 @pytest.mark.slow

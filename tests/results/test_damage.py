@@ -2,11 +2,13 @@
 
 import random
 import shutil
+import socket
 
 import pytest
 
 from raysweep.results.ledger import Damage, Ledger
 from tests.results.ledgers import damage_of, encoded
+from tests.results.sweeps import ENVIRONMENT
 
 
 @pytest.mark.parametrize("kind", ["trials", "predictions", "curves"])
@@ -92,6 +94,48 @@ def test_a_torn_record_or_failure_or_checkpoint_is_told_and_hinders_nothing(
         assert writer.checkpoint(trial_id) is None
         writer.put_checkpoint(trial_id, b"new")
         assert writer.checkpoint(trial_id) == b"new"
+
+
+def test_a_record_changed_in_any_byte_is_told(filled: Ledger) -> None:
+    with filled.open_for_writing() as writer:
+        writer.begin_run("lengths", {"grid": {"arch": ["echo"], "mem": [11]}}, ENVIRONMENT)
+    written = filled.paths.record.read_bytes()
+    assert damage_of(filled) == {}
+    for at in range(len(written)):
+        filled.paths.record.write_bytes(written[:at] + bytes([written[at] ^ 1]) + written[at + 1 :])
+        assert filled.record() is None, at
+    assert list(damage_of(filled)) == ["sweep.json"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "socket", "torn"])
+def test_whatever_is_in_the_place_of_a_file_is_set_aside(
+    filled: Ledger, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    missing = encoded(7)
+    row = filled.paths.table("trials", min(filled.committed()))
+    row.unlink()
+    monkeypatch.chdir(filled.paths.folder)  # the paths of sockets are short
+    for path in (row, filled.paths.failure(missing.trial_id), filled.paths.checkpoint(missing.trial_id)):
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "socket":
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(str(path.relative_to(filled.paths.folder)))
+        else:
+            path.write_bytes(b"{")
+    assert len(damage_of(filled)) == 3
+    with filled.open_for_writing() as writer:
+        assert len(writer.check()) == 3
+        assert row.stem not in writer.committed
+        writer.commit(missing)
+    assert filled.verify().damage == ()
+    assert {path.name for path in filled.paths.damaged.glob("*/*")} == {
+        "trials.parquet",
+        "predictions.parquet",
+        "curves.parquet",
+        f"{missing.trial_id}.json",
+        f"{missing.trial_id}.checkpoint",
+    }
 
 
 def test_damage_has_its_path_and_words(filled: Ledger) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from raysweep.errors import LockedError
 from raysweep.results.ledger import Ledger
-from raysweep.results.lock import Holder, live_holder, lock
+from raysweep.results.lock import Holder, live_holder, lock, release
 
 HOLD = """
 import sys
@@ -180,6 +180,17 @@ def test_a_lock_deleted_under_its_holder_is_not_taken_from_the_next(path: Path) 
         path.unlink()
         path.write_text("the next one's")
     assert path.read_text() == "the next one's"
+
+
+def test_who_leaves_at_once_removes_its_own_lock_only(path: Path) -> None:
+    with lock(path):
+        release(path)
+        assert not path.exists()
+        release(path)
+        for other in (holder(pid=1, started=1), "torn", ""):
+            path.write_text(other)
+            release(path)
+            assert path.read_text() == other
 
 
 def test_a_second_writer_is_refused_and_changes_nothing(tmp_path: Path) -> None:
