@@ -275,8 +275,10 @@ def _addresses() -> tuple[str, str]:
     import ray
 
     context = ray.get_runtime_context()
-    (here,) = (node for node in _nodes() if node["NodeID"] == context.get_node_id())
-    return context.gcs_address, f"{here['NodeManagerAddress']}:{here['NodeManagerPort']}"
+    for node in _nodes():
+        if node["NodeID"] == context.get_node_id():
+            return context.gcs_address, f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+    raise ClusterError("the cluster's node on this machine is not alive; its log may say why")
 
 
 def _nodes() -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Notices that the cluster is gone before Ray ends this process without a word.
 
-Ray ends its driver some tenths of a second after its raylet, and a minute after the control store, and no
-`finally` runs. A thread looks after Ray's own processes from their start on (a private cluster), or tries to
-connect to them (one that exists), and calls `lost` first.
+Ray ends its driver, and no `finally` runs, when that misses its raylet, which may be in a moment, or for a
+minute the control store. A thread looks after Ray's own processes from their start on (a private cluster), or
+tries to connect to them (one that exists), and calls `lost` first.
 """
 
 import socket
