@@ -75,8 +75,13 @@ def test_a_cluster_that_is_lost_is_told_at_once(sandbox: Sandbox, daemon: str) -
     check_undisturbed(sandbox)
 
 
+UNHEARD = pytest.mark.xfail(
+    reason="Ray's C++ ends a command that just registers with its raylet: see docs/reliability.md", strict=False
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("daemon", DAEMONS)
+@pytest.mark.parametrize("daemon", [pytest.param(DAEMONS[0], marks=UNHEARD), *DAEMONS[1:]])
 def test_a_cluster_that_is_lost_while_it_starts(sandbox: Sandbox, daemon: str, chance: random.Random) -> None:
     with sandbox.running(faults=[SLOW]) as command:
         victim = wait_for(lambda: daemon_of(sandbox, command, daemon))
