@@ -76,7 +76,8 @@ def test_a_cluster_that_is_lost_is_told_at_once(sandbox: Sandbox, daemon: str) -
 
 
 UNHEARD = pytest.mark.xfail(
-    reason="Ray's C++ ends a command that just registers with its raylet: see docs/reliability.md", strict=False
+    reason="Ray's C++ ends a command that just registers with its raylet: see docs/reliability.md",
+    strict=False,
 )
 
 
