@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ def raysweep(
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+def full_pipe() -> tuple[int, int]:
+    """A pipe, as its two ends, into which nothing goes any more until somebody reads."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x")
+    os.set_blocking(write, True)
+    return read, write
 
 
 def start(

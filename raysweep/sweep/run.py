@@ -39,7 +39,6 @@ from raysweep.sweep.scratch import clear, remove_left_overs, scratch_folder
 LEAVE_S: Final = 0.5
 """Seconds that each thing to do before leaving at once may take."""
 
-
 SIGNAL_S: Final = 0.01
 """Seconds that a signal to every process may come to this one after Ray's processes died of it."""
 

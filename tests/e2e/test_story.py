@@ -3,15 +3,19 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from raysweep.results.ledger import Ledger
 from raysweep.sweep.scratch import MARK
-from tests.command import TINY, environment, raysweep, tables, write_grid
+from tests.command import TINY, environment, full_pipe, raysweep, start, tables, write_grid
 
 pytestmark = [pytest.mark.e2e, pytest.mark.ray]
 
@@ -87,6 +91,29 @@ def test_a_second_run_does_nothing_and_starts_no_ray(folder: Path) -> None:
     assert "raysweep.sweep.run" in imported
     assert imported.isdisjoint({"ray", "tensorflow", "keras"})
     assert tables(folder / "results" / "tiny", "trials", "predictions", "curves") == before
+
+
+def test_a_signal_while_the_report_waits_for_its_reader_has_words(folder: Path) -> None:
+    ledger = Ledger(folder / "results" / "tiny")
+
+    def ends() -> list[int | None]:
+        record = ledger.record()
+        assert record is not None
+        return [run.exit_code for run in record.runs]
+
+    before = ends()
+    read, write = full_pipe()
+    with start("run", "tiny.yaml", cwd=folder, stdout=write) as command:
+        os.close(write)
+        end = time.monotonic() + 60
+        while ends() != [*before, 0]:
+            assert time.monotonic() < end
+        command.send_signal(signal.SIGTERM)
+        _, err = command.communicate(timeout=60)
+    os.close(read)
+    assert command.returncode == 143
+    assert "Interrupted: 4 of 4 trials are done and safe in results/tiny" in err
+    assert not ledger.paths.lock.exists()
 
 
 def test_a_second_run_removes_what_a_killed_one_left(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Signals and closed pipes: what came back is kept, the exit code tells, nothing is left running."""
 
-import contextlib
 import json
 import os
 import pty
@@ -14,7 +13,7 @@ from typing import TypeAlias
 import pytest
 
 from raysweep.sweep.interrupts import Interrupts
-from tests.command import RAYSWEEP
+from tests.command import RAYSWEEP, full_pipe
 from tests.faults.sandbox import Sandbox, kill, wait_for
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
 
@@ -231,12 +230,7 @@ def test_the_terminal_is_restored_by_the_second_ctrl_c(sandbox: Sandbox) -> None
 
 @pytest.mark.slow
 def test_a_pipe_that_nobody_reads_does_not_make_the_run_deaf(sandbox: Sandbox) -> None:
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(write, b"x")
-    os.set_blocking(write, True)
+    read, write = full_pipe()
     with sandbox.running(faults=[SLOW], popen={"stdout": write, "stderr": write}) as command:
         os.close(write)
         wait_for(lambda: (sandbox.results / ".lock").exists())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raysweep.errors import ResultsError, UsageError
+from raysweep.errors import ResultsError, StorageError, UsageError
 from raysweep.results.ledger import Ledger
 from raysweep.results.record import Failure
 from raysweep.results.schema import EncodedTrial, encode
@@ -199,3 +199,16 @@ def test_the_cost_of_a_commit_does_not_grow(ledger: Ledger, monkeypatch: pytest.
     assert all(count == counts[0] for count in counts)
     assert "scandir" not in counts[0]
     assert counts[0].count("fsync") == 6
+
+
+def test_a_commit_that_fails_half_way_is_taken_back(filled: Ledger) -> None:
+    trial = encoded(7)
+    with filled.open_for_writing() as writer:
+        filled.paths.table("curves", trial.trial_id).mkdir()
+        with pytest.raises(StorageError, match="Is a directory"):
+            writer.commit(trial)
+        assert not filled.paths.table("predictions", trial.trial_id).exists()
+        filled.paths.table("curves", trial.trial_id).rmdir()
+        writer.commit(trial)
+    assert trial.trial_id in filled.committed()
+    assert filled.verify().damage == ()
