@@ -1,4 +1,4 @@
-"""The door: arguments, printing, exit codes.
+"""The command line: arguments, printing, exit codes.
 
 Ray and TensorFlow are imported only where trials are missing, Arrow only where tables are read, so that help,
 plans and reports come at once.
@@ -46,6 +46,23 @@ Cpus = Annotated[
 ]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"raysweep {version('raysweep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Train a grid of stateful Keras LSTM networks on all cores, and see which of them learned what."""
+
+
 @app.command()
 def run(
     grid: GridFile,
@@ -77,7 +94,8 @@ def run(
 
     Running again continues: it trains what is missing and nothing else.
     """
-    from raysweep.sweep.run import RunOptions, run_sweep
+    from raysweep.run.command import run_sweep
+    from raysweep.run.request import RunOptions
 
     options = RunOptions(
         cpus=cpus,
@@ -179,7 +197,6 @@ def verify(sweep: Folder) -> None:
 def main() -> None:
     """Run the command line; every error of `raysweep.errors` becomes its message and its exit code."""
     _prepare_streams()
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # until a run has handlers of its own
     try:
         app(prog_name="raysweep")
     except RaysweepError as error:

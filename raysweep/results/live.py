@@ -11,8 +11,19 @@ from rich.console import Console
 from rich.text import Text
 
 from raysweep.results.reflow import ReflowedLive
-from raysweep.results.scoreboard import FinishedTrial, Scoreboard
-from raysweep.results.wording import share
+from raysweep.results.scoreboard import FinishedTrial, Scoreboard, Snapshot
+
+
+def display_on(take: Callable[[], Snapshot], *, plain: bool) -> "Muted":
+    """Return the display that suits standard output: live on a terminal, else lines.
+
+    Args:
+        take: gives the state of the run at this moment.
+        plain: lines in any case.
+    """
+    console = Screen()
+    live = console.is_terminal and not console.is_dumb_terminal and not plain
+    return Muted(LiveDisplay(take, console) if live else PlainDisplay(take, console))
 
 
 class Screen(Console):
@@ -42,9 +53,9 @@ class Display(Protocol):
 class LiveDisplay:
     """Redraws the scoreboard in place, four times a second."""
 
-    def __init__(self, board: Scoreboard, console: Console) -> None:
-        """Take the board to draw and the terminal to draw on."""
-        self._live = ReflowedLive(board, console, refresh_per_second=4)
+    def __init__(self, take: Callable[[], Snapshot], console: Console) -> None:
+        """Take what gives the state of the run, and the terminal to draw on."""
+        self._live = ReflowedLive(Scoreboard(take), console, refresh_per_second=4)
 
     def __enter__(self) -> "LiveDisplay":
         """Hide the cursor and draw."""
@@ -66,17 +77,15 @@ class LiveDisplay:
 class PlainDisplay:
     """Prints one line for each finished trial; for logs, pipes and `--plain`."""
 
-    def __init__(self, board: Scoreboard, console: Console) -> None:
-        """Take the board to describe and the stream to print to."""
-        self._board = board
+    def __init__(self, take: Callable[[], Snapshot], console: Console) -> None:
+        """Take what gives the state of the run, and the stream to print to."""
+        self._take = take
         self._console = console
 
     def __enter__(self) -> "PlainDisplay":
         """Say what is going to happen."""
-        board = self._board
-        self._print(
-            f"{board.name}: {board.done} of {len(board.planned)} trials are done, {len(board.to_do)} to train"
-        )
+        run = self._take()
+        self._print(f"{run.name}: {run.done} of {run.total} trials are done, {run.total - run.done} to train")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,10 +93,8 @@ class PlainDisplay:
 
     def finished(self, trial: FinishedTrial) -> None:
         """Print the trial's line."""
-        board = self._board
-        outcome = "diverged" if trial.exact_match is None else f"exact {share(trial.exact_match)}"
-        place = f"[{board.done}/{len(board.planned)}]"
-        self._print(f"{place} {board.label(trial.settings)}: {outcome}, {trial.seconds:.1f} s")
+        run = self._take()
+        self._print(f"[{run.done}/{run.total}] {trial.label}: {trial.outcome}, {trial.seconds:.1f} s")
 
     def failed(self, line: str) -> None:
         """Print the failure's line."""

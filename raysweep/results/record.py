@@ -30,8 +30,10 @@ def _storable(text: object) -> object:
     return text[-LONGEST_TEXT:].encode(errors="replace").decode() if isinstance(text, str) else text
 
 
-Text = Annotated[str, BeforeValidator(_storable)]
 FailureKind = Literal["error", "worker lost", "memory", "timeout"]
+"""Why an attempt failed: an exception, a dead process or host, no memory, no result in time."""
+
+Text = Annotated[str, BeforeValidator(_storable)]
 
 
 class _Document(BaseModel):

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 class Writer:
     """What `Ledger.open_for_writing` gives, while the lock is held.
 
-    One thread calls `commit` and `put_checkpoint`; beside it another may record failures and write
-    `sweep.json`. A failure recorded in the moment of its trial's commit may stay: readers pass it over, and
-    the next writer removes it.
+    One thread calls it; beside that, one that leaves at once may write `sweep.json`.
 
     Every change is whole or not at all, and on the disk when the call returns. The folder is listed
     once, at the start: the cost of a commit does not grow with what is there.
@@ -171,6 +169,10 @@ class Writer:
             return None if data is None else seal.strip_seal(data)
         except (ResultsError, StorageError):
             return None
+
+    def has_checkpoint(self, trial_id: str) -> bool:
+        """Return whether there is a checkpoint of the trial, be it usable or not."""
+        return self._checkpoints.has(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX))
 
     def begin_run(self, name: str, content: Mapping[str, Any], environment: RunEnvironment) -> None:
         """Write into `sweep.json` what is asked for now, and that a run starts.

@@ -13,8 +13,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from raysweep.driver.keeper import MARK
 from raysweep.results.ledger import Ledger
-from raysweep.sweep.scratch import MARK
 from tests.command import TINY, environment, full_pipe, raysweep, start, tables, write_grid
 
 pytestmark = [pytest.mark.e2e, pytest.mark.ray]
@@ -88,7 +88,7 @@ def test_a_second_run_does_nothing_and_starts_no_ray(folder: Path) -> None:
     assert again.returncode == 0
     assert "tiny · 4 of 4 trials" in again.stdout
     imported = {line.rpartition("|")[2].strip() for line in again.stderr.splitlines()}
-    assert "raysweep.sweep.run" in imported
+    assert "raysweep.run.command" in imported
     assert imported.isdisjoint({"ray", "tensorflow", "keras"})
     assert tables(folder / "results" / "tiny", "trials", "predictions", "curves") == before
 
@@ -119,7 +119,7 @@ def test_a_signal_while_the_report_waits_for_its_reader_has_words(folder: Path) 
 def test_a_second_run_removes_what_a_killed_one_left(folder: Path) -> None:
     temporary = Path(environment(folder)["TMPDIR"])
     (temporary / "raysweep-killed" / "r").mkdir(parents=True)
-    (temporary / "raysweep-killed" / MARK).touch()
+    (temporary / "raysweep-killed" / MARK).write_text("999999\n")
     (temporary / "raysweep-begun").mkdir(mode=0o700)  # killed before it was marked
     (temporary / "raysweep-main" / "results").mkdir(parents=True)  # somebody's own
     assert raysweep("run", "tiny.yaml", cwd=folder).returncode == 0

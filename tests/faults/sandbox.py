@@ -112,6 +112,23 @@ class Sandbox:
         agents = ("ray::Dashboard", "ray::RuntimeEnv")
         return [process for process in self.processes("ray::") if not process.name().startswith(agents)]
 
+    def part(self, name: str) -> psutil.Process | None:
+        """The keeper, or the driver, or a daemon that the driver has started, once it is there.
+
+        A child that a raylet has just forked has the raylet's name for a moment, and does not count.
+        """
+        for process in self.processes():
+            with suppress(psutil.Error):
+                line, parent = " ".join(process.cmdline()), process.parent()
+                if name == "keeper" and "driver/keeper.py" in line:
+                    return process
+                if name == "driver" and "-m raysweep.driver" in line and "keeper.py" not in line:
+                    return process
+                agent = name.startswith("ray::")
+                if name in process.name() and (agent or (parent and parent.name() != process.name())):
+                    return process
+        return None
+
     def close(self) -> None:
         """Kill what is left, and remove the temporary folder."""
         for process in self.processes():

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from raysweep.driver.trust import check_trust, lets_anybody_in
 from raysweep.errors import ClusterError
-from raysweep.sweep.cluster import check_trust, lets_anybody_in
 from tests.command import RAYSWEEP, tables
 from tests.faults.hosts import LossyCable, TwoHosts, own_cluster
 from tests.faults.sandbox import SMALL, Sandbox, wait_for
@@ -67,7 +67,7 @@ def test_a_token_here_does_not_hide_that_the_cluster_asks_for_none(
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     with own_cluster(sandbox, token=False) as address:
         assert lets_anybody_in(address)
-        monkeypatch.setattr("raysweep.sweep.cluster.ipaddress.ip_address", lambda host: UNKNOWN_HOST)
+        monkeypatch.setattr("raysweep.driver.trust.ipaddress.ip_address", lambda host: UNKNOWN_HOST)
         with pytest.raises(ClusterError, match="can run code on it"):
             check_trust(address)
     for process in sandbox.processes():

@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 import pytest
 
-from raysweep.sweep.interrupts import Interrupts
 from tests.command import RAYSWEEP, full_pipe
 from tests.faults.sandbox import Sandbox, kill, wait_for
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
@@ -55,28 +54,14 @@ def check_words(sandbox: Sandbox, said: str) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_only_a_first_signal_while_trials_report_waits_for_an_end_in_order(training: bool) -> None:
-    left: list[int] = []
-    with Interrupts() as interrupts:
-        interrupts.leave = left.append
-        interrupts.training = training
-        os.kill(os.getpid(), signal.SIGTERM)
-        wait_for(lambda: interrupts.pending)
-        if not training:
-            wait_for(lambda: left)
-        assert left == ([] if training else [143])
-        os.kill(os.getpid(), signal.SIGTERM)
-        wait_for(lambda: len(left) == (1 if training else 2))
-    assert set(left) == {143}
-
-
 @pytest.mark.parametrize(
     ("signals", "exit_code"),
     [
         pytest.param([signal.SIGINT], 130, marks=pytest.mark.slow),
         pytest.param([signal.SIGTERM], 143, marks=pytest.mark.slow),
         pytest.param([signal.SIGHUP], 129, marks=pytest.mark.slow),
+        pytest.param([signal.SIGUSR1], 143, marks=pytest.mark.slow),
+        pytest.param([signal.SIGUSR2, signal.SIGTERM], 143, marks=pytest.mark.slow),
         pytest.param([signal.SIGINT, signal.SIGINT], 130, marks=pytest.mark.slow),
         pytest.param([signal.SIGTERM, signal.SIGTERM], 143, marks=pytest.mark.slow),
     ],
@@ -103,14 +88,13 @@ def test_a_signal_ends_the_run_in_order(sandbox: Sandbox, signals: list[int], ex
 
 @pytest.mark.slow
 def test_two_different_signals_end_it_with_the_code_of_one(sandbox: Sandbox) -> None:
-    """Ray's C++ writes of a SIGTERM before it passes it on, so that the other may come first."""
     with sandbox.running(faults=[SLOW]) as command:
         wait_for(lambda: some_are_done(sandbox))
         command.send_signal(signal.SIGTERM)
         time.sleep(0.2)
         command.send_signal(signal.SIGINT)
         _, err = command.communicate(timeout=60)
-    assert command.returncode in (130, 143)
+    assert command.returncode == 143
     check_words(sandbox, err)
     check_undisturbed(sandbox)
 
@@ -125,12 +109,9 @@ def test_two_different_signals_end_it_with_the_code_of_one(sandbox: Sandbox) -> 
         (to_the_group, signal.SIGINT, 130),
         (to_the_group, signal.SIGTERM, 143),
         (to_everybody, signal.SIGINT, 130),
-        pytest.param(
-            *(to_everybody, signal.SIGTERM, 143),
-            marks=pytest.mark.xfail(
-                strict=False, reason="Ray's C++ may end the command before it speaks: see docs/reliability.md"
-            ),
-        ),
+        (to_everybody, signal.SIGTERM, 143),
+        (to_the_command, signal.SIGUSR1, 143),
+        (to_everybody, signal.SIGUSR2, 143),
     ],
 )
 def test_a_signal_before_anything_is_trained(
@@ -146,22 +127,6 @@ def test_a_signal_before_anything_is_trained(
     assert "Continue with: raysweep run" in err
     assert "Traceback" not in err
     check_nothing_left(sandbox)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seconds", [1.0, 2.5, 3.5, 4.5, 6.0])
-def test_a_sigterm_to_everybody_before_anything_is_trained_loses_nothing(
-    sandbox: Sandbox, seconds: float
-) -> None:
-    """Whoever ends the command first, it or Ray's C++: nothing is left running, and the next run is whole."""
-    with sandbox.running(popen={"start_new_session": True}) as command:
-        wait_for(lambda: (sandbox.results / ".lock").exists())
-        time.sleep(seconds)
-        to_everybody(sandbox, command.pid, signal.SIGTERM)
-        command.communicate(timeout=60)
-    assert command.returncode != 0
-    check_nothing_left(sandbox)
-    check_undisturbed(sandbox)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_every_fault_of_a_worker_in_one_run(sandbox: Sandbox) -> None:
     said = done.stdout + done.stderr
     assert done.returncode == 1, said + sandbox.log
     again = "will be tried again"
-    late = "timeout (no result after 15 s; its worker was ended)"
+    late = "timeout (no result after 15 s; its worker was killed)"
     assert f"echo len 2 mem 4: worker lost (its process died); {again}" in said
     assert f"echo len 3 mem 4: RuntimeError: no use\ufffd; {again}" in said
     assert "echo len 3 mem 4: RuntimeError: no use\ufffd; not tried again in this run" in said
@@ -55,7 +55,7 @@ def test_a_worker_that_stops_between_two_trials_is_ended(sandbox: Sandbox) -> No
     done = sandbox.run("--trial-timeout", 15, "--retries", 1, faults=[fault])
     said = done.stdout + done.stderr
     assert done.returncode == 0, said + sandbox.log
-    assert said.count("timeout (no result after 15 s; its worker was ended); will be tried again") == 1
+    assert said.count("timeout (no result after 15 s; its worker was killed); will be tried again") == 1
     assert said.count("failed:") == 1
     check_undisturbed(sandbox, rerun=False)
 
@@ -63,7 +63,7 @@ def test_a_worker_that_stops_between_two_trials_is_ended(sandbox: Sandbox) -> No
 @pytest.mark.slow
 def test_a_worker_that_never_comes_up_is_given_up(sandbox: Sandbox) -> None:
     fault = {"what": "stop-at-setup"}
-    floor = json.dumps({"raysweep.sweep.deadlines.FLOOR_S": 60})
+    floor = json.dumps({"raysweep.driver.deadlines.WORKER_S": 60})
     done = sandbox.run("--cpus", 1, "--retries", 1, faults=[fault], RAYSWEEP_CONSTANTS=floor)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said + sandbox.log
@@ -75,7 +75,7 @@ def test_a_worker_that_never_comes_up_is_given_up(sandbox: Sandbox) -> None:
 @pytest.mark.slow
 def test_a_cluster_where_no_worker_comes_up_is_given_up(sandbox: Sandbox) -> None:
     fault = {"what": "stop-at-setup", **ALWAYS}
-    floor = json.dumps({"raysweep.sweep.deadlines.FLOOR_S": 20})
+    floor = json.dumps({"raysweep.driver.deadlines.WORKER_S": 20})
     done = sandbox.run("--cpus", 1, "--retries", 5, faults=[fault], RAYSWEEP_CONSTANTS=floor)
     assert done.returncode == 3, done.stdout + done.stderr + sandbox.log
     assert done.stdout.count("failed:") == 2
@@ -117,18 +117,20 @@ def test_a_loss_that_is_not_a_number_is_a_result(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.slow
-def test_a_commit_that_raises_what_nobody_expects_costs_that_trial_alone(sandbox: Sandbox) -> None:
+def test_what_nobody_expects_costs_that_trial_alone(sandbox: Sandbox) -> None:
+    """In the driver, which cannot send what a worker gave, and in the command, whose commit raises."""
     always, once = (
-        {"what": "break", "trial": "echo-len3", **ALWAYS},
+        {"what": "miscommit", "trial": "echo-len3", **ALWAYS},
         {"what": "break", "trial": "seq2seq-len2"},
     )
     done = sandbox.run("--retries", 1, faults=[always, once])
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert "echo len 3 mem 4: AttributeError: " in done.stdout + done.stderr
+    assert "echo len 3 mem 4: ArithmeticError: nobody expects it; " in done.stdout + done.stderr
+    assert "seq2seq len 2 mem 4: TypeError: " in done.stdout + done.stderr
     (only,) = (sandbox.results / "failures").iterdir()
     assert only.name.startswith("echo-len3")
-    assert "raysweep/results/writer.py" in failure_of(sandbox, "echo-len3")["traceback"]
+    assert "raysweep/run/command.py" in failure_of(sandbox, "echo-len3")["traceback"]
     assert len(sandbox.ledger.committed()) == 5
     check_undisturbed(sandbox)
 

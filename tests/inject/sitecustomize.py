@@ -1,12 +1,12 @@
 """Injects faults into a real run: on PYTHONPATH, every Python process of the command imports this first.
 
 ``RAYSWEEP_FAULTS`` is a JSON list of objects: `what` (raise, exit, hang, stop, slow, nan or eat strike
-before a slice of training, garble and break when a trial is encoded, stop-at-setup and stop-at-reset
-when a worker takes up its first or its next trial), `trial` (the beginning of the ids
-that it strikes; "" for all), `epoch` (before which it does not), `times` (how often; -1 for ever), `state` (a
-folder that counts the times across processes), `seconds` (for slow), `message` (for raise). The training
-itself stays the real one; where a trial is begun or taken up, `state` gets a note of the epoch and the file
-of the code.
+before a slice of training, garble and break when a trial is encoded, miscommit when it is committed,
+stop-at-setup and stop-at-reset when a worker takes up its first or its next trial), `trial` (the beginning of
+the ids that it strikes; "" for all), `epoch` (before which it does not), `times` (how often; -1 for ever),
+`state` (a folder that counts the times across processes), `seconds` (for slow), `message` (for raise). The
+training itself stays the real one; where a trial is begun or taken up, `state` gets a note of the epoch and
+the file of the code.
 ``RAYSWEEP_CONSTANTS`` is a JSON object: values for constants, by dotted name.
 ``RAYSWEEP_CONTROLLER`` says when Tune's controller raises: `once`, after a trial has finished, or `always`.
 ``RAYSWEEP_LATE`` is a results folder: all workers but one come up when that one has finished a trial there.
@@ -127,6 +127,23 @@ def garble(module):
     module.encode = garbled
 
 
+def miscommit(module):
+    """Let a commit raise what nobody expects."""
+    commit = module.Writer.commit
+
+    def failing(self, encoded):
+        for number, fault in enumerate(FAULTS):
+            if (
+                fault["what"] == "miscommit"
+                and encoded.trial_id.startswith(fault["trial"])
+                and due(number, fault)
+            ):
+                raise ArithmeticError("nobody expects it")
+        commit(self, encoded)
+
+    module.Writer.commit = failing
+
+
 def stop_between(module):
     """Stop a worker that takes up a trial, before Tune says that it runs."""
 
@@ -196,8 +213,9 @@ if CLOCK:
 
 if FAULTS:
     sys.meta_path.insert(0, AfterImport("raysweep.experiment", wrap))
+    sys.meta_path.insert(0, AfterImport("raysweep.results.writer", miscommit))
 if LATE:
-    sys.meta_path.insert(0, AfterImport("raysweep.sweep.worker", come_up_late))
+    sys.meta_path.insert(0, AfterImport("raysweep.driver.trainable", come_up_late))
 if CONTROLLER is not None:
     sys.meta_path.insert(0, AfterImport("ray.tune.execution.tune_controller", fail_controller))
 if FAULTS or CONSTANTS:
@@ -207,6 +225,6 @@ if FAULTS or CONSTANTS:
         stop_between(module)
         set_constants(module.__name__)(module)
 
-    sys.meta_path.insert(0, AfterImport("raysweep.sweep.worker", change_worker))
-    deadlines = "raysweep.sweep.deadlines"
-    sys.meta_path.insert(0, AfterImport(deadlines, set_constants(deadlines)))
+    sys.meta_path.insert(0, AfterImport("raysweep.driver.trainable", change_worker))
+    for name in ("raysweep.driver.deadlines", "raysweep.run.state"):
+        sys.meta_path.insert(0, AfterImport(name, set_constants(name)))

@@ -29,7 +29,7 @@ CHECKPOINT_S: Final = 120.0
 """Seconds of training between two checkpoints; a shorter trial makes none."""
 
 
-class Assignment(NamedTuple):
+class Task(NamedTuple):
     """What a worker is to train."""
 
     settings: TrialSettings
@@ -40,10 +40,10 @@ class Assignment(NamedTuple):
 
 
 class Worker(Trainable):
-    """Trains one trial after another in one process; Tune's `config` has the trial's id, and nothing else.
+    """Trains one trial after another in one process.
 
-    Tune copies the configurations of all trials for each of them, and writes them down: what else belongs to
-    a trial comes beside them, by id.
+    Tune's `config` has the trial's id, and where its checkpoint is, if any. Tune copies the configurations of
+    all trials for each of them, and writes them down: what else belongs to a trial comes beside them, by id.
     """
 
     _steps: ClassVar["CompiledSteps | None"] = None
@@ -51,21 +51,14 @@ class Worker(Trainable):
     _saved: float
     """`time.monotonic()` of the latest checkpoint, or of the trial's start."""
 
-    def setup(
-        self,
-        config: dict[str, Any],
-        assignments: Mapping[str, Assignment] | None = None,
-        checkpoints: "Mapping[str, ray.ObjectRef[bytes]] | None" = None,
-    ) -> None:
+    def setup(self, config: dict[str, Any], tasks: Mapping[str, Task] | None = None) -> None:
         """Take up the first trial.
 
         Args:
-            config: the trial's id, under the key `trial`.
-            assignments: this round's trials, by id.
-            checkpoints: where their checkpoints are in Ray's object store, by id.
+            config: `trial`, its id, and perhaps `checkpoint`, a reference to what it goes on from.
+            tasks: this round's trials, by id.
         """
-        self._assignments = assignments or {}
-        self._checkpoints = checkpoints or {}
+        self._tasks = tasks or {}
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -92,7 +85,8 @@ class Worker(Trainable):
         return report
 
     def _take(self, config: Mapping[str, Any]) -> None:
-        self._settings, self._attempt, self._cpus = self._assignments[config["trial"]]
+        self._settings, self._attempt, self._cpus = self._tasks[config["trial"]]
+        self._checkpoint: ray.ObjectRef[bytes] | None = config.get("checkpoint")
         self._training = None
         self._began = datetime.now(UTC)
         self._saved = time.monotonic()
@@ -104,9 +98,9 @@ class Worker(Trainable):
         if Worker._steps is None:
             configure_threads(self._cpus)
             Worker._steps = CompiledSteps()
-        if (reference := self._checkpoints.get(self._settings.trial_id)) is not None:
+        if self._checkpoint is not None:
             with suppress(ResultsError):  # not one of this trial, or of another version: begin anew
-                return Training(self._settings, Worker._steps, ray.get(reference))
+                return Training(self._settings, Worker._steps, ray.get(self._checkpoint))
         return Training(self._settings, Worker._steps)
 
     def _finish(self, training: "Training") -> dict[str, Any]:

@@ -1,22 +1,18 @@
-"""Which trials have had their time: one that hangs must not hold up the sweep.
+"""Which trials are past their deadline: one that hangs must not hold up the sweep.
 
 A trial's time begins when it has a worker, which may be before Tune says that it runs: a worker can hang
 while it takes up its next trial, too.
 """
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ray.tune.experiment import Trial
 
-from raysweep.results.scoreboard import Scoreboard
-
-FLOOR_S: Final = 900.0
-"""No trial is given less time than this, unless the user says so: start-up and a busy machine pass."""
-
-FACTOR: Final = 20.0
-"""How many times its estimated cost a trial may take before it counts as hung."""
+WORKER_S: Final = 900.0
+"""Seconds that a trial may wait for a worker while no other trial has one."""
 
 PAUSE_S: Final = 20.0
 """Seconds between two turns of Tune's loop from which on this process must have been stopped (Ctrl-Z): a turn
@@ -27,8 +23,8 @@ OVER: Final = (Trial.TERMINATED, Trial.ERROR)
 """What Tune calls a trial that it is done with."""
 
 
-class Late(NamedTuple):
-    """A trial that has had its time."""
+class Expired(NamedTuple):
+    """A trial that is past its deadline."""
 
     trial: Trial
     actor: Any
@@ -41,31 +37,31 @@ class Late(NamedTuple):
 class _Attempt:
     trial: Trial
     since: float
-    """`time.monotonic()` when it got its actor; before, when Tune made it, or a trial last had one."""
+    """When it got its actor; before, when Tune made it, or a trial last had one."""
     actor: Any = None
 
 
 @dataclass
 class Deadlines:
-    """Looks at the trials of one round after the other, in every turn of Tune's loop."""
+    """Looks at the trials of one round in every turn of Tune's loop."""
 
-    board: Scoreboard
-    trial_timeout: float | None
-    """Seconds that one attempt may take; None for a deadline from the measured pace."""
+    timeouts_s: Mapping[str, float]
+    """Seconds that an attempt may take, by trial id."""
     private: bool
     """Whether the cluster is this run's own; in another, work of others may keep a trial waiting for long."""
+    clock: Callable[[], float] = time.monotonic
     _live: list[_Attempt] = field(default_factory=list)
     _seen: int = 0
     """How many of the round's trials were seen; Tune adds one when another is done."""
-    _looked: float = field(default_factory=time.monotonic)
+    _looked: float = field(init=False)
 
-    def begin_round(self) -> None:
-        """Forget the trials of the round before."""
-        self._live, self._seen = [], 0
+    def __post_init__(self) -> None:
+        """Begin to measure."""
+        self._looked = self.clock()
 
-    def late(self, trials: list[Trial]) -> list[Late]:
-        """Return those of a round's trials that have had their time, each once."""
-        now = time.monotonic()
+    def expired(self, trials: list[Trial]) -> list[Expired]:
+        """Return those of a round's trials that are past their deadline, each once."""
+        now = self.clock()
         self._forgive_pause(now)
         self._live += [_Attempt(trial, now) for trial in trials[self._seen :]]
         self._seen = len(trials)
@@ -75,9 +71,9 @@ class Deadlines:
             if actor is not None and actor is not attempt.actor:
                 attempt.actor, attempt.since = actor, now
         self._wait(now)
-        late = [attempt for attempt in self._live if now - attempt.since > self._allowed(attempt)]
-        self._live = [attempt for attempt in self._live if attempt not in late]
-        return [Late(attempt.trial, attempt.actor, now - attempt.since) for attempt in late]
+        expired = [attempt for attempt in self._live if now - attempt.since > self._allowed(attempt)]
+        self._live = [attempt for attempt in self._live if attempt not in expired]
+        return [Expired(attempt.trial, attempt.actor, now - attempt.since) for attempt in expired]
 
     def _wait(self, now: float) -> None:
         """Count only the time in which no trial has a worker: else it may be that one's turn next."""
@@ -87,10 +83,7 @@ class Deadlines:
                     attempt.since = now
 
     def _allowed(self, attempt: _Attempt) -> float:
-        if attempt.actor is None:
-            return FLOOR_S
-        settings = self.board.planned[attempt.trial.config["trial"]]
-        return self.trial_timeout or max(FLOOR_S, FACTOR * self.board.pace.seconds(settings))
+        return WORKER_S if attempt.actor is None else self.timeouts_s[attempt.trial.config["trial"]]
 
     def _forgive_pause(self, now: float) -> None:
         """Give trials the time that this process stood still: what they sent meanwhile is not read yet."""

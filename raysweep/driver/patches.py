@@ -1,6 +1,6 @@
-"""Detours that Tune takes for every trial or actor, and that this sweep need not take.
+"""Patches of Tune: two slow ways that it takes for every trial or actor, replaced by quick ones.
 
-Both are private to Tune: it has no option for them. Without these changes all is right, and slower.
+Both are private to Tune: it has no option for them. Without these patches all is right, and slower.
 """
 
 from typing import Any
@@ -9,8 +9,8 @@ from ray.tune import registry
 from ray.tune.execution import class_cache
 
 
-def leave_out_detours() -> None:
-    """Make the changes, in this process."""
+def apply_patches() -> None:
+    """Patch Tune in this process."""
     _use_workers_as_they_are()
     _look_up_here()
 
@@ -19,7 +19,7 @@ def _use_workers_as_they_are() -> None:
     """Let Tune's actors run in the workers that Ray has started already.
 
     Tune wants some variables set for its actors, for which Ray starts other processes, and each of them twice
-    in a row. Those that matter here, every worker has from its cluster or its job; see `cluster.SETTINGS`.
+    in a row. Those that matter here, every worker has from its cluster or its job; see `driver.settings`.
     """
     class_cache.DEFAULT_ENV_VARS.clear()
     class_cache.ENV_VARS_TO_PROPAGATE.clear()
@@ -31,7 +31,8 @@ def _look_up_here() -> None:
     It asks Ray's control store for it several times for each trial, waits for each answer and unpickles it:
     a quarter of the time of a sweep of small trials.
     """
-    registry._global_registry = _Registry()
+    if not isinstance(registry._global_registry, _Registry):
+        registry._global_registry = _Registry()
 
 
 class _Registry(registry._Registry):
@@ -48,7 +49,7 @@ class _Registry(registry._Registry):
         self._known[category, key] = value
 
     def contains(self, category: str, key: str) -> Any:
-        """Whether a value is registered."""
+        """Return whether a value is registered."""
         return (category, key) in self._known or super().contains(category, key)  # type: ignore[no-untyped-call]  # Ray's
 
     def get(self, category: str, key: str) -> Any:

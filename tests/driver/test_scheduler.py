@@ -18,15 +18,17 @@ class Live:
         return self.trials
 
 
-def test_a_trial_is_chosen_once_unless_its_actor_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_is_chosen_once_unless_its_actor_does_not_come() -> None:
     from ray.tune.experiment import Trial
 
-    from raysweep.sweep.in_order import START_S, InOrder
+    from raysweep.driver.scheduler import START_S, TrialScheduler
 
     now = 0.0
-    monkeypatch.setattr("raysweep.sweep.in_order.time.monotonic", lambda: now)
-    first, second, third = (Trial("x", stub=True, trial_id=f"a_0000{n}") for n in range(3))
-    order: Any = InOrder()
+    nobody: Any = None
+    first, second, third = (
+        Trial("x", stub=True, trial_id=f"a_0000{n}", config={"trial": f"t{n}"}) for n in range(3)
+    )
+    order: Any = TrialScheduler(nobody, clock=lambda: now)
     live = Live({second, first})
     assert order.choose_trial_to_run(live) is first
     assert order.choose_trial_to_run(live) is None  # both have an actor that starts

@@ -1,0 +1,146 @@
+"""Ray's start: a private cluster on this machine, or a place in one that exists.
+
+The private cluster listens on the loopback address only, asks for a token that nobody else can read, has
+no dashboard, sends no usage statistics, and leaves nothing outside the run's temporary folder.
+"""
+
+import math
+import os
+import platform
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+
+from raysweep.driver.settings import SETTINGS, TRAINING, token_path
+from raysweep.driver.trust import check_answers, check_trust, names_a_port
+from raysweep.driver.watchdog import Lost, watch_addresses, watch_children
+from raysweep.errors import ClusterError
+from raysweep.grid import Resources
+from raysweep.machine import OomKills
+from raysweep.protocol import StartCluster
+
+OBJECT_STORE_BYTES: Final = 256 * 2**20
+"""Shared memory of the private cluster: results are some 50 KB, checkpoints some 15 MB."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster that this process is connected to."""
+
+    slots: int
+    """Trials that run at a time."""
+    resources: Resources
+    """Of one trial."""
+    private: bool
+    """Whether this process started it, for itself alone."""
+    host: str
+    """Where a trial runs that has not reported yet, if that can only be one host."""
+    oom_kills: OomKills
+    """Of this machine, counted since the cluster was started."""
+
+
+class ClusterFailure(ClusterError):
+    """Ray failed, and its log says more."""
+
+
+def open_cluster(request: StartCluster, folder: Path, lost: Lost) -> Cluster:
+    """Start or join a cluster, and watch it from then on.
+
+    Args:
+        request: what is asked for.
+        folder: the run's temporary folder.
+        lost: called with the reason when the cluster dies.
+
+    Raises:
+        ClusterError: Ray does not start, nobody answers, the token is wrong, the cluster is not to be
+            trusted, or no node can satisfy the request.
+    """
+    resources = Resources(cpu=request.cpu, gpu=request.gpu)
+    kills = OomKills()
+    if request.address is None:
+        _start_private(resources, request.cpus, folder, lost)
+    else:
+        _join(request.address, lost, trusted=request.trusted)
+    return Cluster(
+        slots=_slots(resources, cap=request.cpus),
+        resources=resources,
+        private=request.address is None,
+        host=platform.node() if request.address is None else "",
+        oom_kills=kills,
+    )
+
+
+def _start_private(resources: Resources, cpus: int | None, folder: Path, lost: Lost) -> None:
+    _write_token(token_path(folder))
+    watch_children(lost)
+    _init(
+        address="local",
+        num_cpus=cpus,
+        num_gpus=None if resources.gpu else 0,
+        object_store_memory=OBJECT_STORE_BYTES,
+        # Ray lets everybody write there; the folder itself stays closed.
+        _temp_dir=str(folder / "r"),
+    )
+
+
+def _join(address: str, lost: Lost, *, trusted: bool) -> None:
+    """Connect to an existing cluster; the package's code travels along."""
+    check_answers(address)
+    package = str(Path(__file__).parents[1])
+    _init(address=address, runtime_env={"py_modules": [package], "env_vars": {**SETTINGS, **TRAINING}})
+    control_store, raylet = _addresses()
+    if not trusted and not names_a_port(address):  # as with `auto`: nobody could be asked before
+        check_trust(control_store)
+    watch_addresses(control_store, raylet, lost)
+
+
+def _init(**arguments: Any) -> None:
+    try:
+        ray.init(include_dashboard=False, log_to_driver=True, configure_logging=False, **arguments)
+    except Exception as error:  # Ray raises anything here: one boundary translates it
+        address = arguments["address"]
+        where = "a cluster on this machine" if address == "local" else f"the cluster at {address}"
+        first_line = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ClusterFailure(f"Ray could not use {where}: {first_line}") from error
+
+
+def _slots(resources: Resources, *, cap: int | None) -> int:
+    """Count the trials that the cluster can run at a time, within so many cores."""
+    if not (nodes := [node["Resources"] for node in _nodes()]):
+        raise ClusterError("no node of the cluster is alive; its log may say why")
+    slots = sum(resources.slots(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes)
+    if slots == 0:
+        cores, gpus = (max(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
+        raise ClusterError(
+            f"no node can run a trial of {resources.cpu:g} cores and {resources.gpu:g} GPUs; "
+            f"the most that one of the {len(nodes)} nodes has is {cores:g} and {gpus:g}; "
+            "lower `resources` in the grid"
+        )
+    return slots if cap is None else min(slots, max(math.floor(cap / resources.cpu + 1e-9), 1))
+
+
+def _addresses() -> tuple[str, str]:
+    """Return `host:port` of the cluster's control store, and of Ray's daemon on this machine."""
+    context = ray.get_runtime_context()
+    for node in _nodes():
+        if node["NodeID"] == context.get_node_id():
+            return context.gcs_address, f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+    raise ClusterError("the cluster's node on this machine is not alive; its log may say why")
+
+
+def _nodes() -> list[dict[str, Any]]:
+    """Return what Ray says of each node that is alive."""
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's
+
+
+def _write_token(path: Path) -> None:
+    """Write a fresh token that nobody else can read; Ray's own would be readable by all."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    except OSError as error:
+        raise ClusterFailure(f"{path}: {error.strerror}; free some space, or set TMPDIR") from error

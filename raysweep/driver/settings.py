@@ -1,0 +1,54 @@
+"""What Ray, Tune and TensorFlow read from the environment, in the driver and in what it starts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+SETTINGS: Final[Mapping[str, str]] = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # What workers print goes through the driver to the run's log: plain, and whole.
+    "RAY_COLOR_PREFIX": "0",
+    "RAY_DEDUP_LOGS": "0",
+    # Under `uv run` Ray would start its workers through uv, in a copy of the current folder.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # No signal reaches the driver.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # A worker that does not answer at the end of a round is killed after this many seconds.
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "3",
+    # The ledger is the state: Tune's own, rewritten whole every few seconds, is never read.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+"""For Ray and Tune."""
+
+TRAINING: Final[Mapping[str, str]] = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+}
+"""For TensorFlow and Keras in a worker."""
+
+PRIVATE: Final[Mapping[str, str]] = {
+    "RAY_AUTH_MODE": "token",
+    # Use 127.0.0.1 instead of the machine's address, as Ray does on other systems by default.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # `ray.init` waits so long for a control store that has died, and no thread of the driver runs meanwhile.
+    "RAY_gcs_server_port_wait_time_s": "5",
+    # A worker that is starting when its cluster is killed waits so many seconds for it.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "30",
+    "RAY_gcs_server_request_timeout_seconds": "30",
+    # Workers that Ray starts with the cluster wait while the driver imports Tune; after a second Ray would
+    # end them.
+    "RAY_idle_worker_killing_time_threshold_ms": "60000",
+    # Meanwhile they import Tune, too. (TensorFlow as well was not faster: see docs/performance.md.)
+    "RAY_preload_python_modules": "raysweep.driver.trainable",
+}
+"""For a private cluster, besides."""
+
+
+def token_path(folder: Path) -> Path:
+    """Name the file of a private cluster's token, in a run's temporary folder."""
+    return folder / "token"

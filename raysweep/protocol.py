@@ -1,0 +1,255 @@
+"""The messages between the command and its driver, and the connection that carries them.
+
+A frame is a version, the lengths of a header and of a payload, the header as JSON, and the payload's bytes.
+The command sends requests, the driver events::
+
+    StartCluster ──▶            the first request
+                 ◀── Ready, Unusable
+    Train        ──▶            one round of trials
+                 ◀── Started, Progress, Checkpoint + bytes, Finished + bytes, Failed, in any order
+                 ◀── Wanted     a trial is about to go on from its checkpoint:
+    Checkpoint   ──▶            + bytes, or none where the checkpoint cannot be used
+                 ◀── RoundEnded
+    Stop         ──▶            what has come back is reported; then RoundEnded, and the driver exits
+                 ◀── Lost       at any time: the cluster died, and the driver exits
+
+On either side the thread that reads never sends, so that two full buffers cannot block each other for ever.
+"""
+
+import socket
+import struct
+import threading
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from raysweep.results.record import FailureKind
+from raysweep.settings import TrialSettings
+
+VERSION: Final = 1
+"""Of the messages; the other side must speak the same."""
+
+LARGEST_HEADER: Final = 2**26
+"""Bytes of JSON: a round of 5,000 trials has some 2 MB."""
+
+LARGEST_PAYLOAD: Final = 2**31
+"""Bytes of a trial's tables or of a checkpoint."""
+
+_PREFIX: Final = struct.Struct(">HIQ")
+"""Version, length of the header, length of the payload."""
+
+
+class ProtocolError(Exception):
+    """The other side sent what is no message of this version."""
+
+
+class _Message(BaseModel):
+    # Losses may be NaN or infinite.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class StartCluster(_Message):
+    """Start a private cluster, or join an existing one."""
+
+    type: Literal["start_cluster"] = "start_cluster"
+    address: str | None
+    """Of an existing cluster; None for a private one."""
+    trusted: bool
+    """Join an existing cluster even if it asks for no token."""
+    cpus: int | None
+    """Cores of the private cluster, or a cap on the cores used of an existing one."""
+    cpu: float
+    """Cores of one trial."""
+    gpu: float
+    """GPUs of one trial."""
+
+
+class Assignment(_Message):
+    """One trial to train."""
+
+    settings: TrialSettings
+    attempt: int
+    """Which attempt of this command it is, from 1."""
+    timeout_s: float
+    """Seconds that the attempt may take."""
+    saved: bool
+    """Whether a checkpoint exists, to be asked for with `Wanted`."""
+
+
+class Train(_Message):
+    """Train these trials, in this order."""
+
+    type: Literal["train"] = "train"
+    trials: tuple[Assignment, ...]
+
+
+class Stop(_Message):
+    """End the round now."""
+
+    type: Literal["stop"] = "stop"
+
+
+class Checkpoint(_Message):
+    """As an event, save the payload; as a request, go on from it."""
+
+    type: Literal["checkpoint"] = "checkpoint"
+    trial_id: str
+
+
+class Ready(_Message):
+    """The cluster is up."""
+
+    type: Literal["ready"] = "ready"
+    slots: int
+    """Trials that run at a time."""
+
+
+class Unusable(_Message):
+    """The cluster cannot be started or joined, or cannot run such trials; the driver exits."""
+
+    type: Literal["unusable"] = "unusable"
+    reason: str
+    logged: bool
+    """Whether the run's log says more."""
+
+
+class Lost(_Message):
+    """The cluster died; the driver exits."""
+
+    type: Literal["lost"] = "lost"
+    reason: str
+
+
+class Started(_Message):
+    """A worker took up a trial."""
+
+    type: Literal["started"] = "started"
+    trial_id: str
+
+
+class Progress(_Message):
+    """How far a trial's training is."""
+
+    type: Literal["progress"] = "progress"
+    trial_id: str
+    epoch: int
+    loss: float
+    accuracy: float
+
+
+class Finished(_Message):
+    """A trained trial; the payload is its row, its predictions if it has any, and its curve."""
+
+    type: Literal["finished"] = "finished"
+    trial_id: str
+    exact_match: float | None
+    """None if the training diverged."""
+    seconds: float
+    """Tracing, training and evaluation."""
+    host: str
+    sizes: tuple[int, int | None, int]
+    """Bytes of row, predictions and curve."""
+
+
+class Failed(_Message):
+    """An attempt at a trial failed."""
+
+    type: Literal["failed"] = "failed"
+    trial_id: str
+    kind: FailureKind
+    message: str
+    traceback: str
+    host: str
+
+
+class Wanted(_Message):
+    """A trial is about to start: send its checkpoint."""
+
+    type: Literal["wanted"] = "wanted"
+    trial_id: str
+
+
+class RoundEnded(_Message):
+    """No more events of this round will come."""
+
+    type: Literal["round_ended"] = "round_ended"
+    reason: str
+    """Why it ended early; empty if Tune ended in order."""
+    fruitless: bool
+    """Whether no worker came up in the round."""
+
+
+Request: TypeAlias = StartCluster | Train | Checkpoint | Stop
+Event: TypeAlias = (
+    Ready | Unusable | Lost | Started | Progress | Checkpoint | Finished | Failed | Wanted | RoundEnded
+)
+Message: TypeAlias = Request | Event
+
+_ANY: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
+
+
+class Connection:
+    """One end of the socket pair.
+
+    Args:
+        end: a connected stream socket, which the connection owns from now on.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        """Take the socket."""
+        self._socket = end
+        self._sending = threading.Lock()
+
+    def fileno(self) -> int:
+        """Return the descriptor, for `select`."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close this end."""
+        self._socket.close()
+
+    def send(self, message: Message, payload: bytes = b"") -> None:
+        """Send one message, from any thread; wait while the other side's buffer is full.
+
+        Raises:
+            ProtocolError: the message is too large.
+            OSError: the other side is gone.
+        """
+        header = message.model_dump_json().encode()
+        if len(header) > LARGEST_HEADER or len(payload) > LARGEST_PAYLOAD:
+            raise ProtocolError(f"a message of {len(header):,} + {len(payload):,} bytes is too large")
+        with self._sending:
+            self._socket.sendall(_PREFIX.pack(VERSION, len(header), len(payload)) + header)
+            self._socket.sendall(payload)
+
+    def receive(self) -> tuple[Message, bytes]:
+        """Wait for the next message and its payload.
+
+        Raises:
+            EOFError: the other side is gone.
+            ProtocolError: what came is no message of this version.
+        """
+        version, header_size, payload_size = _PREFIX.unpack(self._read(_PREFIX.size))
+        if version != VERSION:
+            raise ProtocolError(f"a message of version {version}, expected {VERSION}")
+        if header_size > LARGEST_HEADER or payload_size > LARGEST_PAYLOAD:
+            raise ProtocolError(f"a message of {header_size:,} + {payload_size:,} bytes is too large")
+        header = self._read(header_size)
+        payload = self._read(payload_size)
+        try:
+            return _ANY.validate_json(header), payload
+        except ValidationError as error:
+            raise ProtocolError(f"not a message: {error}") from error
+
+    def _read(self, size: int) -> bytes:
+        data = bytearray(size)
+        rest = memoryview(data)
+        while rest:
+            try:
+                received = self._socket.recv_into(rest)
+            except ConnectionError:
+                received = 0
+            if not received:
+                raise EOFError("the other side of the connection is gone")
+            rest = rest[received:]
+        return bytes(data)

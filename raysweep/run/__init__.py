@@ -1,0 +1,1 @@
+"""The command process of `raysweep run`: what is missing, what is committed, what a person sees; no Ray."""

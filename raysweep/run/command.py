@@ -1,0 +1,335 @@
+"""The `run` command, from grid to report: what is missing is trained, and nothing else.
+
+A driver is started only where something is missing. This process alone commits, shows and decides; it never
+imports Ray, TensorFlow or Keras.
+"""
+
+import math
+import os
+import shlex
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from raysweep.cost import Pace
+from raysweep.errors import ClusterError, RaysweepError, ResultsError, StorageError
+from raysweep.grid import Grid, read_grid
+from raysweep.machine import local_cpus
+from raysweep.protocol import (
+    Assignment,
+    Checkpoint,
+    Failed,
+    Finished,
+    Message,
+    Progress,
+    Ready,
+    RoundEnded,
+    StartCluster,
+    Started,
+    Stop,
+    Train,
+    Wanted,
+)
+from raysweep.results.clean_text import clean_text
+from raysweep.results.environment import run_environment
+from raysweep.results.ledger import Ledger, Writer
+from raysweep.results.live import Display, display_on
+from raysweep.results.lock import release
+from raysweep.results.measured import measured
+from raysweep.results.record import Failure, FailureKind
+from raysweep.results.schema import EncodedTrial
+from raysweep.run.messages import command, resume_command, say, show
+from raysweep.run.request import RunOptions, check_request
+from raysweep.run.signals import THIS_PROCESS, Signals
+from raysweep.run.state import RunState
+from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
+from raysweep.run.temporary import remove_left_overs
+from raysweep.settings import TrialSettings
+
+LEAVE_S: Final = 0.5
+"""Seconds that each thing to do before leaving at once may take."""
+
+
+def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptions) -> int:
+    """Train what is missing of a grid, show the report, and return the exit code.
+
+    Raises:
+        GridError: the grid file has errors; nothing was started or made.
+        SurroundingsError: the folder, the disk or the cluster does not allow it.
+    """
+    grid = read_grid(path, name=name)
+    ledger = Ledger(results_dir / grid.name)
+    committed = ledger.committed()
+    if any(trial.trial_id not in committed for trial in grid.trials):
+        check_request(grid.resources, options)
+    remove_left_overs()
+    with ledger.open_for_writing() as writer:
+        run = Run(grid, ledger, writer, options, THIS_PROCESS)
+        try:
+            run.train()
+        except RaysweepError as error:
+            run.exit_code = error.exit_code
+            raise
+        finally:
+            run.end()
+    run.conclude()
+    return run.exit_code
+
+
+@dataclass
+class Run:
+    """One call of the command on one results folder, under its lock."""
+
+    grid: Grid
+    ledger: Ledger
+    writer: Writer
+    options: RunOptions
+    signals: Signals
+    exit_code: int = 1
+    """What the command will exit with; until it has ended in order, that of a defect."""
+    state: RunState = field(init=False)
+    _display: Display | None = None
+    _over: bool = False
+    """Whether the end of the run is recorded."""
+
+    def __post_init__(self) -> None:
+        """Find out what is missing, and be ready to leave."""
+        self.state = self._what_is_missing(Pace(()))
+        self.signals.leave = self.leave
+
+    def _what_is_missing(self, pace: Pace) -> RunState:
+        committed = self.writer.committed
+        planned = {settings.trial_id: settings for settings in self.grid.trials}
+        missing = {trial_id: s for trial_id, s in planned.items() if trial_id not in committed}
+        options = self.options
+        return RunState(self.grid.name, planned, missing, pace, options.retries, options.trial_timeout)
+
+    def train(self) -> None:
+        """Train what is missing; sets `exit_code`."""
+        with ExitStack() as stack:
+            driver = self._start(stack) if self.state.missing else None  # while it starts, the ledger is read
+            self.check_ledger()
+            self.writer.begin_run(self.grid.name, self.grid.content, run_environment())
+            if self.state.missing and driver is None:  # files were damaged
+                check_request(self.grid.resources, self.options)
+                driver = self._start(stack)
+            if driver is not None:
+                self._train_with(driver)
+        self.signals.settle()
+        self.exit_code = self.signals.exit_code if self.signals.pending else int(bool(self.state.missing))
+
+    def _start(self, stack: ExitStack) -> Driver:
+        """Start a driver and its cluster."""
+        log = stack.enter_context(open_log(self.ledger.paths.log))
+        driver = stack.enter_context(Driver(self.signals, log, private=self.options.private))
+        resources, cpus = self.grid.resources, self.options.cpus
+        if self.options.private:
+            cpus = min(cpus or local_cpus(), math.ceil(len(self.state.missing) * resources.cpu))
+        driver.send(
+            StartCluster(
+                address=self.options.address,
+                trusted=self.options.trust_cluster,
+                cpus=cpus,
+                cpu=resources.cpu,
+                gpu=resources.gpu,
+            )
+        )
+        return driver
+
+    def check_ledger(self) -> None:
+        """Read every committed file; what is damaged is missing again, the others give the pace."""
+        planned = {settings.trial_id for settings in self.grid.trials}
+        for damage in self.writer.check():
+            then = "trained again" if damage.trial_id in planned else "not trained again: not of this grid"
+            say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, {then}")
+        self.state = self._what_is_missing(Pace(measured(self.ledger)))
+
+    def _train_with(self, driver: Driver) -> None:
+        """Train round after round, until nothing is missing that has an attempt left."""
+        try:
+            with display_on(self.state.snapshot, plain=self.options.plain) as self._display:
+                self._rounds(driver)
+        except Interrupted:
+            return
+        except Refused:
+            raise
+        except ClusterError as error:
+            log = self.ledger.paths.log
+            raise ClusterError(f"{error}; see {log}\n{self._how_to_continue()}") from error
+        finally:
+            self._display = None
+
+    def _rounds(self, driver: Driver) -> None:
+        ready = self._serve(driver)
+        assert isinstance(ready, Ready)  # noqa: S101  # nothing was asked for yet that could end
+        self.state.slots = ready.slots
+        while not self.signals.pending and (trials := self.state.begin_round()):
+            driver.send(Train(trials=tuple(map(self._assign, trials))))
+            ended = self._serve(driver)
+            assert isinstance(ended, RoundEnded)  # noqa: S101  # the cluster is up
+            if not self.signals.pending:
+                self.state.end_round(ended.reason, fruitless=ended.fruitless)
+
+    def _assign(self, settings: TrialSettings) -> Assignment:
+        trial_id = settings.trial_id
+        return Assignment(
+            settings=settings,
+            attempt=self.state.attempt(trial_id),
+            timeout_s=self.state.timeout_s(settings),
+            saved=self.writer.has_checkpoint(trial_id),
+        )
+
+    def _serve(self, driver: Driver) -> Ready | RoundEnded:
+        """Deal with the driver's events until the cluster is up, or a round has ended."""
+        while True:
+            if self.signals.pending and not self.state.stopping:
+                self.state.stopping = True
+                driver.send(Stop())
+            item = driver.receive(until_signal=not self.state.stopping)
+            if item is None:
+                continue
+            event, payload = item
+            if isinstance(event, Ready | RoundEnded):
+                return event
+            if isinstance(event, Wanted):
+                saved = self.writer.checkpoint(event.trial_id)
+                driver.send(Checkpoint(trial_id=event.trial_id), saved or b"")
+            else:
+                self._take(event, payload)
+
+    def _take(self, event: Message, payload: bytes) -> None:
+        """Take what a worker has done, or not; a late answer to what is done by now changes nothing."""
+        state = self.state
+        if not isinstance(event, Started | Progress | Checkpoint | Finished | Failed):
+            raise ClusterError(f"the driver sent a message out of turn: {event.type}")
+        if event.trial_id not in state.missing:
+            return
+        match event:
+            case Started():
+                state.start(event.trial_id)
+            case Progress():
+                self.signals.orderly = True  # from now on there is something to wait for
+                state.progress(event.trial_id, event.epoch, event.loss, event.accuracy)
+            case Checkpoint():
+                self.writer.put_checkpoint(event.trial_id, payload)
+            case Finished():
+                self._commit(event, payload)
+            case Failed() if not self.signals.pending:  # the signal may have gone to its worker, too
+                self._fail(event.trial_id, event.kind, event.message, event.traceback, event.host)
+
+    def _commit(self, event: Finished, payload: bytes) -> None:
+        """Commit a trial; whatever is wrong with it is its failure, and that trial's alone."""
+        try:
+            self.writer.commit(_unpack(event, payload))
+        except StorageError:
+            raise
+        except ResultsError as error:  # what came back is not that trial's
+            self._fail(event.trial_id, "error", str(error), "", event.host)
+        except Exception as error:  # noqa: BLE001  # a defect of ours, and its traceback is kept
+            message = f"{type(error).__name__}: {clean_text(str(error))}"
+            self._fail(event.trial_id, "error", message, traceback.format_exc(), event.host)
+        else:
+            finished = self.state.finish(event.trial_id, event.exact_match, event.seconds)
+            if self._display is not None:
+                self._display.finished(finished)
+
+    def _fail(self, trial_id: str, kind: FailureKind, message: str, trace: str, host: str) -> None:
+        """Count an attempt that failed, show it and record it."""
+        line = self.state.fail(trial_id, message if kind == "error" else f"{kind} ({message})")
+        if self._display is not None:
+            self._display.failed(line)
+        self.writer.record_failure(
+            Failure(
+                trial_id=trial_id,
+                kind=kind,
+                message=message,
+                traceback=trace,
+                attempts=self.state.attempts[trial_id],
+                host=host,
+                time=datetime.now(UTC),
+            )
+        )
+
+    def end(self) -> None:
+        """Record how the run ended; after this, only messages remain."""
+        self.writer.end_run(self.exit_code)
+        self._over = True
+
+    def leave(self, exit_code: int) -> None:
+        """Exit at once: the terminal restored, the ledger as it is; the keeper ends the driver."""
+        display = self._display
+        if display is not None:
+            _briefly(lambda: display.__exit__())
+        _briefly(lambda: say(self._how_to_continue()))
+        if not self._over:
+            _briefly(lambda: self.writer.end_run(exit_code))
+        _briefly(lambda: release(self.ledger.paths.lock))  # not before: this process may still commit
+        os._exit(exit_code)
+
+    def conclude(self) -> None:
+        """Say how the run ended, after its report if it was not interrupted."""
+        if self.exit_code > 128:
+            say(self._how_to_continue())
+            return
+        from raysweep.results.analysis import analyse
+        from raysweep.results.report import report_view
+
+        try:
+            show(report_view(analyse(self.ledger)))
+        except RaysweepError as error:  # somebody moved the folder, or changed what is in it
+            self.exit_code = self.exit_code or error.exit_code
+            say(f"The report cannot be shown: {error}")
+        if self.state.missing:
+            say(self._what_failed())
+
+    def _how_to_continue(self) -> str:
+        # The state does not know yet what was committed a moment ago.
+        done, total = len(self.state.planned.keys() & self.writer.committed), len(self.state.planned)
+        return (
+            f"Interrupted: {done} of {total} trials are done and safe in {self.ledger.paths.folder}.\n"
+            f"Continue with: {resume_command()}"
+        )
+
+    def _what_failed(self) -> str:
+        first = next(iter(self.state.missing))
+        count = len(self.state.missing)
+        return (
+            f"{count} {'trial' if count == 1 else 'trials'} failed. Read why with: "
+            f"{command()} show {shlex.quote(str(self.ledger.paths.folder))} {first}\n"
+            f"Log of Ray and TensorFlow: {self.ledger.paths.log}\n"
+            f"Try again with: {resume_command()}"
+        )
+
+
+def _unpack(event: Finished, payload: bytes) -> EncodedTrial:
+    row, predictions, curves = event.sizes
+    after = row + (predictions or 0)
+    if after + curves != len(payload):
+        raise ResultsError(f"{len(payload):,} bytes came for {event.trial_id}, {after + curves:,} were said")
+    return EncodedTrial(
+        trial_id=event.trial_id,
+        trials=payload[:row],
+        predictions=None if predictions is None else payload[row:after],
+        curves=payload[after:],
+    )
+
+
+def _briefly(action: Callable[[], object]) -> None:
+    """Do something before leaving, unless it takes long or fails.
+
+    In a thread: the lock of the display may be held by the thread that the signal came to, and whoever
+    should read what is printed may have stopped reading.
+    """
+
+    def act() -> None:
+        with suppress(Exception):
+            action()
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(timeout=LEAVE_S)

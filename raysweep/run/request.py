@@ -1,0 +1,66 @@
+"""What the command line asks of a run, and what is refused before anything is made or started."""
+
+from dataclasses import dataclass
+
+from raysweep.errors import ClusterError, UsageError
+from raysweep.grid import Resources
+from raysweep.machine import local_cpus, local_gpus
+from raysweep.run.surroundings import require_limits
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says of a run, apart from its grid."""
+
+    cpus: int | None = None
+    """Cores: of the private cluster, or a cap on what is used of an existing one."""
+    address: str | None = None
+    """An existing Ray cluster; None for a private one."""
+    retries: int = 2
+    """How often a failed trial is tried again."""
+    trial_timeout: float | None = None
+    """Seconds that an attempt may take; None for a deadline from the measured pace."""
+    plain: bool = False
+    """One line for each finished trial, no live display."""
+    trust_cluster: bool = False
+    """Join an existing cluster even if it asks for no token."""
+
+    @property
+    def private(self) -> bool:
+        """Whether the run starts a cluster of its own."""
+        return self.address is None
+
+
+def check_request(resources: Resources, options: RunOptions) -> None:
+    """Refuse, before anything is made or started, what cannot work.
+
+    Raises:
+        ClusterError: this machine is too small, or the cluster is not to be trusted.
+        SurroundingsError: a limit of this user's processes is too low.
+        UsageError: `local` is not the address of an existing cluster.
+    """
+    if options.address is None:
+        cpus = options.cpus or local_cpus()
+        _check_machine(resources, cpus)
+        require_limits(resources.slots(cpus, local_gpus()))
+        return
+    if options.address == "local":
+        raise UsageError("--address local: for a cluster of the run's own leave --address out")
+    if not options.trust_cluster:
+        from raysweep.driver.trust import check_trust
+
+        check_trust(options.address)
+
+
+def _check_machine(resources: Resources, cpus: int) -> None:
+    """Refuse what this machine can never satisfy."""
+    if resources.cpu > cpus:
+        raise ClusterError(
+            f"resources.cpu: a trial asks for {resources.cpu:g} cores, this run has {cpus}; "
+            f"use at most {cpus}, or --address of a larger cluster"
+        )
+    if resources.gpu > (gpus := local_gpus()):
+        raise ClusterError(
+            f"resources.gpu: a trial asks for {resources.gpu:g} GPUs, this machine has {gpus}; "
+            "use gpu: 0, or --address of a cluster that has them"
+        )

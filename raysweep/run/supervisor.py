@@ -1,0 +1,184 @@
+"""The command's view of its driver: started, listened to, and ended by way of the keeper."""
+
+import errno
+import os
+import queue
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+from raysweep.driver import keeper
+from raysweep.errors import ClusterError, StorageError, SurroundingsError
+from raysweep.machine import OomKills
+from raysweep.protocol import Connection, Lost, Message, ProtocolError, Request, Unusable
+from raysweep.run.signals import ENDING, Signals
+from raysweep.run.surroundings import driver_command, driver_environment
+from raysweep.run.temporary import cannot_be_made, temporary_folder
+
+OWN_SIGNAL_S: Final = 0.25
+"""Seconds that a signal to every process may come to this one after Ray's processes died of it."""
+
+CLEARED_S: Final = 15.0
+"""Seconds that the keeper may take to end a driver and to remove its folder."""
+
+
+class Interrupted(Exception):
+    """The driver ended, and a signal is the reason."""
+
+
+class Refused(ClusterError):
+    """The cluster cannot be used, and all is said of it."""
+
+
+class Driver:
+    """A driver and its keeper, from `with` to the end of the block.
+
+    Args:
+        signals: wake whoever waits for the driver.
+        private: whether the driver starts a cluster of its own.
+        log: takes what Ray, Tune and TensorFlow print.
+    """
+
+    def __init__(self, signals: Signals, log: BinaryIO, *, private: bool) -> None:
+        """Start the keeper, which starts the driver."""
+        self._signals = signals
+        self._folder = temporary_folder()
+        self._reason = ""
+        self._oom_kills = OomKills()
+        self._requests: queue.SimpleQueue[tuple[Request, bytes] | None] = queue.SimpleQueue()
+        here, there = socket.socketpair()
+        self._keeper_end, keepers_end = socket.socketpair()
+        with there, keepers_end:
+            self._keeper = self._start(there, keepers_end, log, private=private)
+        self._connection = Connection(here)
+        threading.Thread(target=self._send_requests, name="requests", daemon=True).start()
+
+    def _start(
+        self, there: socket.socket, keepers_end: socket.socket, log: BinaryIO, *, private: bool
+    ) -> "subprocess.Popen[bytes]":
+        """Start the keeper with all signals that end a run blocked, in it and in whatever it starts."""
+        path = keeper.__file__
+        command = [sys.executable, "-I", "-S", path, str(self._folder), str(there.fileno())]
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        try:
+            return subprocess.Popen(
+                [*command, *driver_command(there.fileno())],
+                env=driver_environment(self._folder, private=private),
+                stdin=keepers_end.fileno(),
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                pass_fds=[there.fileno()],
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SurroundingsError(f"no process can be started here: {error.strerror}") from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the driver and everything that it started, and wait until all of it is gone."""
+        self._requests.put(None)
+        self._keeper_end.close()
+        try:
+            self._keeper.wait(CLEARED_S)
+        except subprocess.TimeoutExpired:
+            self._keeper.kill()
+            self._keeper.wait()
+        self._clear_if_killed()
+        self._connection.close()
+
+    def send(self, request: Request, payload: bytes = b"") -> None:
+        """Send a request, without waiting until the driver takes it."""
+        self._requests.put((request, payload))
+
+    def receive(self, *, until_signal: bool) -> tuple[Message, bytes] | None:
+        """Wait for the driver's next event and its payload.
+
+        Args:
+            until_signal: return None as soon as a signal has come.
+
+        Raises:
+            ClusterError: the cluster cannot be used, or was lost.
+            Interrupted: it was, and a signal is the reason.
+        """
+        while True:
+            watched: list[Connection | socket.socket | Signals] = [self._connection, self._keeper_end]
+            watched += [self._signals] if until_signal else []
+            ready = select.select(watched, [], [])[0]
+            if self._signals in ready:
+                return None
+            if self._connection in ready:
+                try:
+                    message, payload = self._connection.receive()
+                except EOFError:
+                    raise self._ended() from None
+                except ProtocolError as error:
+                    raise ClusterError(f"The driver sent nonsense: {error}") from error
+                if isinstance(message, Unusable):
+                    raise ClusterError(message.reason) if message.logged else Refused(message.reason)
+                if not isinstance(message, Lost):
+                    return message, payload
+                self._reason = message.reason
+            else:
+                self._keeper.wait()
+                self._clear_if_killed()  # with the driver goes its end of the connection
+
+    def _ended(self) -> Exception:
+        """Say why the driver ended."""
+        if self._signals.wait(OWN_SIGNAL_S):
+            return Interrupted()
+        with suppress(subprocess.TimeoutExpired):
+            self._keeper.wait(CLEARED_S)
+        code = self._keeper.returncode
+        if code == keeper.NO_FOLDER:
+            reason = self._keeper_end.recv(1000).decode(errors="replace")
+            return cannot_be_made(self._folder.parent, reason)
+        if code is not None and code < 0:
+            return ClusterError(f"The cluster was lost: its keeper was killed by signal {-code}")
+        how = f"killed by signal {code - 128}" if code and code > 128 else f"exit code {code}"
+        if self._oom_kills.happened():
+            how += "; the kernel ended a process here: this container's memory is used up"
+        return ClusterError(f"The cluster was lost: {self._reason or f'its driver ended ({how})'}")
+
+    def _clear_if_killed(self) -> None:
+        """Do what the keeper could not."""
+        if self._keeper.returncode < 0:
+            keeper.clear(self._folder, self._keeper.pid)
+
+    def _send_requests(self) -> None:
+        with suppress(OSError):  # whoever reads will notice
+            while item := self._requests.get():
+                self._connection.send(*item)
+
+
+def open_log(path: Path) -> BinaryIO:
+    """Open the log of a run, empty.
+
+    Raises:
+        StorageError: it cannot be written, or is no regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW, 0o666)
+        file = os.fdopen(descriptor, "wb")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a FIFO would wait for its reader
+            file.close()
+            raise OSError(errno.EINVAL, "Not a regular file")
+        file.truncate()
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}; the log of the run cannot be written") from error
+    return file

@@ -1,0 +1,116 @@
+"""What the driver's process finds around it: its environment, composed here, and its limits.
+
+Ray, TensorFlow and Keras read dozens of variables and files. The driver gets the command's environment less
+what would change what is imported or computed, and what a run needs. Home and temporary folder are replaced
+for a private cluster only: for an existing one the user's token and the cluster's address are found by them.
+"""
+
+import os
+import resource
+import site
+import sys
+from pathlib import Path
+from typing import Final
+
+from raysweep.driver.settings import PRIVATE, SETTINGS, TRAINING, token_path
+from raysweep.errors import SurroundingsError
+from raysweep.machine import num_tasks
+
+LEFT_OUT: Final = (
+    "RAY_TUNE_CALLBACKS",  # classes that Tune would import, named by whoever wrote the environment
+    "RAY_RUNTIME_ENV_HOOK",  # likewise, and Ray would start its workers in another way
+    "KERAS_HOME",  # a keras.json, which may ask for another backend or for other floats
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+)
+"""Variables that are not passed on."""
+
+PATHS: Final = (
+    "RAY_AUTH_TOKEN_PATH",
+    "RAY_TLS_CA_CERT",
+    "RAY_TLS_SERVER_CERT",
+    "RAY_TLS_SERVER_KEY",
+    "RAY_TMPDIR",
+    "TMPDIR",
+)
+"""Variables that name files; relative to the command's current folder, which is not the driver's."""
+
+OPEN_FILES: Final = 200
+"""Descriptors that each of Ray's processes may need at two slots: 57 were seen in the control store."""
+
+OPEN_FILES_A_SLOT: Final = 8
+"""And for each slot: a worker's connections to raylet and control store."""
+
+MOST_OPEN_FILES: Final = 65_536
+"""What the soft limit is raised to, where the hard one allows it."""
+
+TASKS: Final = 180
+"""Processes and threads of a private cluster without workers; 156 were seen on two cores."""
+
+TASKS_A_SLOT: Final = 30
+"""And of each worker."""
+
+
+def driver_environment(folder: Path, *, private: bool) -> dict[str, str]:
+    """Compose the environment of a driver.
+
+    Args:
+        folder: the run's temporary folder.
+        private: whether the driver starts a cluster of its own.
+    """
+    values = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
+    values |= {name: str(Path(values[name]).absolute()) for name in PATHS if values.get(name)}
+    values |= {**SETTINGS, **TRAINING}
+    if paths := absolute_paths(os.environ.get("PYTHONPATH", "")):
+        values["PYTHONPATH"] = os.pathsep.join(paths)
+    if site.ENABLE_USER_SITE and Path(base := site.getuserbase()).is_absolute():
+        values.setdefault("PYTHONUSERBASE", base)  # packages there are found by the home folder
+    if private:
+        values |= {**PRIVATE, "TMPDIR": str(folder), "RAY_AUTH_TOKEN_PATH": str(token_path(folder))}
+    if private or not Path(values.get("HOME", "")).is_absolute():  # Ray needs a home folder
+        values["HOME"] = str(folder)
+    return values
+
+
+def absolute_paths(variable: str) -> list[str]:
+    """Return the folders of a PYTHONPATH that do not depend on the current folder.
+
+    >>> absolute_paths("/opt/lib:.::lib")
+    ['/opt/lib']
+    """
+    return [path for path in variable.split(os.pathsep) if Path(path).is_absolute()]
+
+
+def driver_command(connection: int) -> list[str]:
+    """Return the command line of a driver; the current folder decides nothing that it imports."""
+    return [sys.executable, "-P", "-m", "raysweep.driver", str(connection)]
+
+
+def require_limits(slots: int) -> None:
+    """Compare the limits of this user's processes with what a private cluster needs; raise the soft ones.
+
+    Raises:
+        SurroundingsError: a limit is too low.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = OPEN_FILES + OPEN_FILES_A_SLOT * slots
+    if hard != resource.RLIM_INFINITY and hard < need:
+        raise SurroundingsError(
+            f"the limit of open files is {hard}, and a run of {slots} trials at a time needs {need}; "
+            f"raise it (ulimit -n {need}) and run again"
+        )
+    if soft != resource.RLIM_INFINITY and soft < MOST_OPEN_FILES:
+        most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MOST_OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    _require_tasks(TASKS + TASKS_A_SLOT * slots)
+
+
+def _require_tasks(need: int) -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if soft == resource.RLIM_INFINITY or os.geteuid() == 0:  # root may exceed it
+        return
+    if soft - (used := num_tasks()) < need:
+        raise SurroundingsError(
+            f"the limit of processes and threads is {soft}, {used} are in use, and a run needs {need} more; "
+            f"raise it (ulimit -u {used + 2 * need}) and run again"
+        )

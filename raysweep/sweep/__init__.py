@@ -1,1 +1,0 @@
-"""The sweep: the missing trials, scheduled by Ray Tune."""
