@@ -1,9 +1,10 @@
 """Hundreds of kills at random moments over a small grid, and what they cost.
 
 ``python -m benchmarks.kills --kills 300``: the seed is printed, and ``--seed`` replays its choices.
-Workers, the command and its raylet are killed while a sweep runs; a command that died is started again. A
-sweep that is done is compared with an undisturbed one; another begins, until the kills are spent. Whenever
-a worker begins a trial it leaves a note, so that a trial begun after its commit is found out.
+Workers, the command, its keeper, its driver and its raylet are killed while a sweep runs; a command that
+ended is started again. A sweep that is done is compared with an undisturbed one; another begins, until the
+kills are spent. Whenever a worker begins a trial it leaves a note, so that a trial begun after its commit is
+found out.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from tests.command import tables
 from tests.faults.sandbox import Sandbox, kill, wait_for, wait_until_gone
 from tests.faults.undisturbed import PERMANENT
@@ -31,7 +34,7 @@ seq2seq: {epochs: 1000}
 """
 """Two dozen trials of a second or two."""
 
-VICTIMS = {"worker": 0.7, "command": 0.2, "raylet": 0.1}
+VICTIMS = {"worker": 0.6, "command": 0.15, "raylet": 0.1, "driver": 0.1, "keeper": 0.05}
 """How often each is the one."""
 
 TAKE_NOTES = {"what": "slow", "seconds": 0, "times": 0}
@@ -101,11 +104,7 @@ class Campaign:
         with self.sandbox.running("--retries", 1000, faults=[TAKE_NOTES], popen=quiet) as command:
             while self.left and self._wait(command):
                 victim = self.chance.choices(list(VICTIMS), list(VICTIMS.values()))[0]
-                processes = {
-                    "worker": [w for w in self.sandbox.workers() if "IDLE" not in w.name()],
-                    "command": [p for p in self.sandbox.processes() if p.pid == command.pid],
-                    "raylet": self.sandbox.processes("raylet"),
-                }[victim]
+                processes = self._processes(victim, command)
                 if not processes or command.poll() is not None:
                     continue
                 kill(self.chance.choice(processes))
@@ -116,6 +115,15 @@ class Campaign:
             exit_code = command.wait(timeout=600)
         wait_until_gone(self.sandbox, 60)
         return exit_code
+
+    def _processes(self, victim: str, command: "subprocess.Popen[str]") -> list[psutil.Process]:
+        """Find the processes that are such a victim."""
+        if victim == "worker":
+            return [worker for worker in self.sandbox.workers() if "IDLE" not in worker.name()]
+        if victim == "command":
+            return [psutil.Process(command.pid)] if psutil.pid_exists(command.pid) else []
+        part = self.sandbox.part(victim)
+        return [] if part is None else [part]
 
     def _wait(self, command: "subprocess.Popen[str]") -> bool:
         """Wait for a random moment; whether there is something left to kill."""

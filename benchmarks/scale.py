@@ -58,6 +58,7 @@ def _run(count: int) -> Figures:
         "first_tenth_ms": 1e3 * (ended[tenth - 1] - ended[0]) / (tenth - 1),
         "last_tenth_ms": 1e3 * (ended[-1] - ended[-tenth]) / (tenth - 1),
         "last_to_first_tenth": (ended[-1] - ended[-tenth]) / (ended[tenth - 1] - ended[0]),
+        "command_mb": used.command_mb,
         "driver_mb": used.driver_mb,
         "temporary_mb": used.temporary_mb,
         "results_mb": disk,

@@ -26,8 +26,10 @@ class Usage:
     wall_s: float = 0.0
     memory_mb: float = 0.0
     """Peak of the resident memory of all its processes together; pages that they share count for each."""
-    driver_mb: float = 0.0
+    command_mb: float = 0.0
     """Peak of the resident memory of the command's own process."""
+    driver_mb: float = 0.0
+    """Peak of the resident memory of the driver's process."""
     temporary_mb: float = 0.0
     """Peak of what lay in its temporary folder, looked at every ten seconds."""
     output: str = ""
@@ -44,12 +46,15 @@ class Usage:
         for process in [command, *command.children(recursive=True)]:
             try:
                 times, resident = process.cpu_times(), process.memory_info().rss
+                driver = "raysweep.driver" in process.cmdline()
                 key = (process.pid, process.create_time())
             except psutil.Error:
                 continue
             self._cpu[key] = times.user + times.system
             memory += resident
             if process.pid == command.pid:
+                self.command_mb = max(self.command_mb, resident / 2**20)
+            elif driver and "-I" not in process.cmdline():  # the keeper's line has the driver's behind it
                 self.driver_mb = max(self.driver_mb, resident / 2**20)
         self.memory_mb = max(self.memory_mb, memory / 2**20)
 

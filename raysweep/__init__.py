@@ -13,9 +13,11 @@ Names are imported when they are first used: TensorFlow takes seconds, and readi
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
 
+TYPE_CHECKING = False  # not from `typing`: `python -m raysweep` is still to forget the current folder
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from raysweep.errors import RaysweepError
     from raysweep.experiment import build_model, run_trial
     from raysweep.grid import Grid, read_grid
@@ -35,7 +37,7 @@ __all__ = [
     "run_trial",
 ]
 
-_HOMES: Final = {
+_HOMES: "Final" = {
     "Grid": "raysweep.grid",
     "RaysweepError": "raysweep.errors",
     "Sweep": "raysweep.results.datasets",
@@ -48,7 +50,7 @@ _HOMES: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import a public name's module when the name is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ import sys
 
 def main() -> None:
     """Run the command line."""
+    _open_closed_streams()
     _forget_current_folder()
     from raysweep.run.signals import THIS_PROCESS
 
@@ -17,6 +18,15 @@ def main() -> None:
     from raysweep.cli import main as command_line
 
     command_line()
+
+
+def _open_closed_streams() -> None:
+    """Open what the shell closed (`>&-`), so that no file of ours gets its number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
 
 
 def _forget_current_folder() -> None:

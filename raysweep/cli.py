@@ -205,12 +205,7 @@ def main() -> None:
 
 
 def _prepare_streams() -> None:
-    """Open what the shell closed (`>&-`), so that no file of ours gets its number; print any encoding."""
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    """Give Python the streams that were closed, and let it print to any encoding."""
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
     for stream in (sys.stdout, sys.stderr):

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -39,14 +40,21 @@ def main() -> int:
     except OSError as error:
         os.write(0, (error.strerror or str(error)).encode())
         return NO_FOLDER
-    ended, held = os.pipe()  # nothing is written: it closes when the driver ends
-    driver = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, pass_fds=[int(connection), held])
+    ended, report = os.pipe()
+    driver = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, pass_fds=[int(connection)])
     os.close(int(connection))
-    os.close(held)
+    waiting = threading.Thread(target=_wait, args=[driver, report], daemon=True)
+    waiting.start()
     select.select([0, ended], [], [])
     clear(Path(folder), os.getpid())
-    code = driver.wait()
+    waiting.join()
+    code = driver.returncode
     return code if code >= 0 else 128 - code
+
+
+def _wait(driver: "subprocess.Popen[bytes]", report: int) -> None:
+    driver.wait()
+    os.close(report)
 
 
 def _make(folder: Path) -> None:

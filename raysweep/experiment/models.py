@@ -4,37 +4,49 @@ The Keras model is what users see, save and inspect. The compiled loop trains th
 it; `build_model(settings).set_weights(training.weights)` brings them back.
 """
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from raysweep.experiment.backend import import_keras
 from raysweep.experiment.sequences import Domain, generator, stream
 from raysweep.outcome import Floats, LayerWeight
 from raysweep.settings import TrialSettings
 
+if TYPE_CHECKING:
+    import keras
 
-def build_model(settings: TrialSettings) -> keras.Model:
+DTYPE: Final = "float32"
+"""Of weights and states, here and in the compiled loop."""
+
+
+def build_model(settings: TrialSettings) -> "keras.Model":
     """Build a trial's network with the initial weights of its seed, compiled for `fit`.
 
     Input is one-hot, (batch_size, n_in, vocab); output is the softmax, (batch_size, n_out, vocab). The
-    LSTMs are stateful: ``keras.Model.layers[i].reset_states()`` ends a sequence.
+    LSTMs are stateful: ``keras.Model.layers[i].reset_states()`` ends a sequence. All is float32, whatever
+    Keras' configuration says.
+
+    Raises:
+        UsageError: Keras was imported before with another backend than TensorFlow.
     """
-    inputs = keras.Input(batch_shape=(settings.batch_size, settings.n_in, settings.vocab), name="window")
+    keras = import_keras()
+    shape = (settings.batch_size, settings.n_in, settings.vocab)
+    inputs = keras.Input(batch_shape=shape, dtype=DTYPE, name="window")
+    lstm = partial(keras.layers.LSTM, settings.mem, stateful=True, dtype=DTYPE)
     if settings.arch == "echo":
-        hidden = keras.layers.LSTM(settings.mem, stateful=True, return_sequences=True, name="lstm")(inputs)
+        hidden = lstm(return_sequences=True, name="lstm")(inputs)
     else:
-        encoded = keras.layers.LSTM(settings.mem, stateful=True, name="lstm")(inputs)
-        repeated = keras.layers.RepeatVector(settings.n_out, name="repeat_vector")(encoded)
-        hidden = keras.layers.LSTM(settings.mem, stateful=True, return_sequences=True, name="lstm_1")(
-            repeated
-        )
-    outputs = keras.layers.Dense(settings.vocab, activation="softmax", name="dense")(hidden)
+        encoded = lstm(name="lstm")(inputs)
+        repeated = keras.layers.RepeatVector(settings.n_out, dtype=DTYPE, name="repeat_vector")(encoded)
+        hidden = lstm(return_sequences=True, name="lstm_1")(repeated)
+    outputs = keras.layers.Dense(settings.vocab, activation="softmax", dtype=DTYPE, name="dense")(hidden)
     model = keras.Model(inputs, outputs, name=settings.arch)
     model.set_weights(initial_weights(settings))
     model.compile(
-        loss="categorical_crossentropy",
+        loss=keras.losses.CategoricalCrossentropy(dtype=DTYPE),
         optimizer=keras.optimizers.Adam(settings.learning_rate),
         metrics=["accuracy"],
     )

@@ -51,6 +51,9 @@ from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
 from raysweep.run.temporary import remove_left_overs
 from raysweep.settings import TrialSettings
 
+START_S: Final = 300.0
+"""Seconds that a cluster may take to start, usually 3 to 10. If no thread can be made, Ray waits for ever."""
+
 LEAVE_S: Final = 0.5
 """Seconds that each thing to do before leaving at once may take."""
 
@@ -165,7 +168,7 @@ class Run:
             self._display = None
 
     def _rounds(self, driver: Driver) -> None:
-        ready = self._serve(driver)
+        ready = self._serve(driver, START_S)
         assert isinstance(ready, Ready)  # noqa: S101  # nothing was asked for yet that could end
         self.state.slots = ready.slots
         while not self.signals.pending and (trials := self.state.begin_round()):
@@ -184,13 +187,13 @@ class Run:
             saved=self.writer.has_checkpoint(trial_id),
         )
 
-    def _serve(self, driver: Driver) -> Ready | RoundEnded:
+    def _serve(self, driver: Driver, timeout_s: float | None = None) -> Ready | RoundEnded:
         """Deal with the driver's events until the cluster is up, or a round has ended."""
         while True:
             if self.signals.pending and not self.state.stopping:
                 self.state.stopping = True
                 driver.send(Stop())
-            item = driver.receive(until_signal=not self.state.stopping)
+            item = driver.receive(until_signal=not self.state.stopping, timeout_s=timeout_s)
             if item is None:
                 continue
             event, payload = item
@@ -275,7 +278,7 @@ class Run:
         """Say how the run ended, after its report if it was not interrupted."""
         if self.exit_code > 128:
             say(self._how_to_continue())
-            return
+            os._exit(self.exit_code)  # Python, as it ends, lets another signal decide the exit code
         from raysweep.results.analysis import analyse
         from raysweep.results.report import report_view
 

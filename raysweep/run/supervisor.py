@@ -106,11 +106,12 @@ class Driver:
         """Send a request, without waiting until the driver takes it."""
         self._requests.put((request, payload))
 
-    def receive(self, *, until_signal: bool) -> tuple[Message, bytes] | None:
+    def receive(self, *, until_signal: bool, timeout_s: float | None = None) -> tuple[Message, bytes] | None:
         """Wait for the driver's next event and its payload.
 
         Args:
             until_signal: return None as soon as a signal has come.
+            timeout_s: seconds after which the cluster counts as lost; None for ever.
 
         Raises:
             ClusterError: the cluster cannot be used, or was lost.
@@ -119,7 +120,9 @@ class Driver:
         while True:
             watched: list[Connection | socket.socket | Signals] = [self._connection, self._keeper_end]
             watched += [self._signals] if until_signal else []
-            ready = select.select(watched, [], [])[0]
+            ready = select.select(watched, [], [], timeout_s)[0]
+            if not ready:
+                raise ClusterError(f"Ray did not answer within {timeout_s:g} s")
             if self._signals in ready:
                 return None
             if self._connection in ready:
@@ -151,9 +154,10 @@ class Driver:
         if code is not None and code < 0:
             return ClusterError(f"The cluster was lost: its keeper was killed by signal {-code}")
         how = f"killed by signal {code - 128}" if code and code > 128 else f"exit code {code}"
+        why = self._reason or f"its driver ended ({how})"
         if self._oom_kills.happened():
-            how += "; the kernel ended a process here: this container's memory is used up"
-        return ClusterError(f"The cluster was lost: {self._reason or f'its driver ended ({how})'}")
+            why += ", and the kernel ended a process: this container's memory is used up"
+        return ClusterError(f"The cluster was lost: {why}")
 
     def _clear_if_killed(self) -> None:
         """Do what the keeper could not."""

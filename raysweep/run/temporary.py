@@ -50,7 +50,7 @@ def remove_left_overs() -> None:
 
 
 def _remove_if_dead(folder: Path) -> None:
-    with suppress(OSError, ValueError):
+    with suppress(OSError):
         status = folder.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             return
@@ -58,7 +58,8 @@ def _remove_if_dead(folder: Path) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if (mark := folder / keeper.MARK).is_file():
-                keeper.kill(list(_processes_of(folder, int(mark.read_text()))))
+                if (session := mark.read_text().strip()).isdecimal():
+                    keeper.kill(list(_processes_of(folder, int(session))))
                 keeper.remove(folder)
             elif stat.S_IMODE(status.st_mode) == stat.S_IRWXU:  # as a keeper makes it; killed at once
                 folder.rmdir()  # if it is empty

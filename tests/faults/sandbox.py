@@ -100,8 +100,7 @@ class Sandbox:
         for process in psutil.process_iter():
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied, OSError):
                 inside = process.environ().get("TMPDIR", "").startswith(str(self.temporary))
-                files = [str(file.readlink()) for file in Path(f"/proc/{process.pid}/fd").iterdir()]
-                inside |= any(file.startswith(str(self.temporary)) for file in files)
+                inside = inside or any(name.startswith(str(self.temporary)) for name in open_files(process))
                 inside &= process.pid != os.getpid()
                 if inside and name in process.name() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
@@ -135,6 +134,13 @@ class Sandbox:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def open_files(process: psutil.Process) -> Iterator[str]:
+    """Name the files that a process has open; it may be opening and closing others meanwhile."""
+    for file in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield str(file.readlink())
 
 
 def wait_until_gone(sandbox: Sandbox, seconds: float) -> None:
