@@ -3,8 +3,7 @@
 A frame is a version, the lengths of a header and of a payload, the header as JSON, and the payload's bytes.
 The command sends requests, the driver events::
 
-    StartCluster ──▶            the first request
-                 ◀── Ready, Unusable
+                 ◀── Ready, Unusable: first of all
     Train        ──▶            one round of trials
                  ◀── Started, Progress, Checkpoint + bytes, Finished + bytes, Failed, in any order
                  ◀── Wanted     a trial is about to go on from its checkpoint:
@@ -46,22 +45,6 @@ class ProtocolError(Exception):
 class _Message(BaseModel):
     # Losses may be NaN or infinite.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
-
-
-class StartCluster(_Message):
-    """Start a private cluster, or join an existing one."""
-
-    type: Literal["start_cluster"] = "start_cluster"
-    address: str | None
-    """Of an existing cluster; None for a private one."""
-    trusted: bool
-    """Join an existing cluster even if it asks for no token."""
-    cpus: int | None
-    """Cores of the private cluster, or a cap on the cores used of an existing one."""
-    cpu: float
-    """Cores of one trial."""
-    gpu: float
-    """GPUs of one trial."""
 
 
 class Assignment(_Message):
@@ -179,7 +162,7 @@ class RoundEnded(_Message):
     """Whether no worker came up in the round."""
 
 
-Request: TypeAlias = StartCluster | Train | Checkpoint | Stop
+Request: TypeAlias = Train | Checkpoint | Stop
 Event: TypeAlias = (
     Ready | Unusable | Lost | Started | Progress | Checkpoint | Finished | Failed | Wanted | RoundEnded
 )

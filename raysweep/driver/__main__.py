@@ -1,7 +1,8 @@
 """The driver: starts or joins a cluster, trains rounds of trials, and reports what comes back.
 
-Its only argument is the descriptor of its connection to the command. Its current folder is the run's
-temporary folder, which the keeper removes after it has killed what is left: every way out is `Link.leave`.
+Its arguments are the descriptor of its connection to the command, and the cluster that it is to use. Its
+current folder is the run's temporary folder, which the keeper removes after it has killed what is left: every
+way out is `Link.leave`.
 """
 
 import logging
@@ -9,9 +10,11 @@ import socket
 import sys
 from pathlib import Path
 
+from raysweep.driver.cluster import ClusterFailure, open_cluster
 from raysweep.driver.link import Link
+from raysweep.driver.settings import ClusterRequest
 from raysweep.errors import RaysweepError
-from raysweep.protocol import Connection, Ready, StartCluster, Train, Unusable
+from raysweep.protocol import Connection, Ready, Train, Unusable
 
 
 def main() -> None:
@@ -19,20 +22,16 @@ def main() -> None:
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
     link = Link(Connection(end))
-    request = link.next_request()
-    if not isinstance(request, StartCluster):
-        raise TypeError(f"the first request is to start the cluster, not {request}")
-    # Seconds of import: the connection is read meanwhile.
-    from raysweep.driver.cluster import ClusterFailure, open_cluster
-    from raysweep.driver.rounds import train_round
-
     try:
-        cluster = open_cluster(request, Path.cwd(), link.lost)
+        cluster = open_cluster(ClusterRequest.from_argument(sys.argv[2]), Path.cwd(), link.lost)
     except RaysweepError as error:
         if error.__cause__ is not None:
             logging.getLogger(__name__).error("The cluster cannot be used", exc_info=error.__cause__)
         link.leave(Unusable(reason=str(error), logged=isinstance(error, ClusterFailure)))
     link.send(Ready(slots=cluster.slots))
+    # Half a second of import, while the cluster's workers start, too.
+    from raysweep.driver.rounds import train_round
+
     while isinstance(request := link.next_request(), Train):
         link.send(train_round(request.trials, cluster, link))
     link.leave()

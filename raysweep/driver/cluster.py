@@ -14,13 +14,13 @@ from typing import Any, Final
 
 import ray
 
-from raysweep.driver.settings import SETTINGS, TRAINING, token_path
+from raysweep.driver.ray_patches import start_fewer_processes
+from raysweep.driver.settings import SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.driver.trust import check_answers, check_trust, names_a_port
 from raysweep.driver.watchdog import Lost, watch_addresses, watch_children
 from raysweep.errors import ClusterError
 from raysweep.grid import Resources
 from raysweep.machine import OomKills
-from raysweep.protocol import StartCluster
 
 OBJECT_STORE_BYTES: Final = 256 * 2**20
 """Shared memory of the private cluster: results are some 50 KB, checkpoints some 15 MB."""
@@ -46,7 +46,7 @@ class ClusterFailure(ClusterError):
     """Ray failed, and its log says more."""
 
 
-def open_cluster(request: StartCluster, folder: Path, lost: Lost) -> Cluster:
+def open_cluster(request: ClusterRequest, folder: Path, lost: Lost) -> Cluster:
     """Start or join a cluster, and watch it from then on.
 
     Args:
@@ -75,6 +75,7 @@ def open_cluster(request: StartCluster, folder: Path, lost: Lost) -> Cluster:
 
 def _start_private(resources: Resources, cpus: int | None, folder: Path, lost: Lost) -> None:
     _write_token(token_path(folder))
+    start_fewer_processes()
     watch_children(lost)
     _init(
         address="local",

@@ -1,8 +1,9 @@
 """What Ray, Tune and TensorFlow read from the environment, in the driver and in what it starts."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 SETTINGS: Final[Mapping[str, str]] = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -47,6 +48,35 @@ PRIVATE: Final[Mapping[str, str]] = {
     "RAY_preload_python_modules": "raysweep.driver.trainable",
 }
 """For a private cluster, besides."""
+
+
+class ClusterRequest(NamedTuple):
+    """The cluster that a driver is to start or to join."""
+
+    address: str | None
+    """Of an existing cluster; None for a private one."""
+    trusted: bool
+    """Join an existing cluster even if it asks for no token."""
+    cpus: int | None
+    """Cores of the private cluster, or a cap on the cores used of an existing one."""
+    cpu: float
+    """Cores of one trial."""
+    gpu: float
+    """GPUs of one trial."""
+
+    def to_argument(self) -> str:
+        """Return the request as an argument of the driver's command line.
+
+        >>> request = ClusterRequest(address=None, trusted=False, cpus=2, cpu=1.0, gpu=0.5)
+        >>> ClusterRequest.from_argument(request.to_argument()) == request
+        True
+        """
+        return json.dumps(self._asdict())
+
+    @classmethod
+    def from_argument(cls, argument: str) -> "ClusterRequest":
+        """Read what `to_argument` returned."""
+        return cls(**json.loads(argument))
 
 
 def token_path(folder: Path) -> Path:

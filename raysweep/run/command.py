@@ -14,9 +14,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from raysweep.cost import Pace
+from raysweep.driver.settings import ClusterRequest
 from raysweep.errors import ClusterError, RaysweepError, ResultsError, StorageError
 from raysweep.grid import Grid, read_grid
 from raysweep.machine import local_cpus
@@ -29,7 +30,6 @@ from raysweep.protocol import (
     Progress,
     Ready,
     RoundEnded,
-    StartCluster,
     Started,
     Stop,
     Train,
@@ -42,7 +42,6 @@ from raysweep.results.live import Display, display_on
 from raysweep.results.lock import release
 from raysweep.results.measured import measured
 from raysweep.results.record import Failure, FailureKind
-from raysweep.results.schema import EncodedTrial
 from raysweep.run.messages import command, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
 from raysweep.run.signals import THIS_PROCESS, Signals
@@ -50,6 +49,9 @@ from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
 from raysweep.run.temporary import remove_left_overs
 from raysweep.settings import TrialSettings
+
+if TYPE_CHECKING:
+    from raysweep.results.schema import EncodedTrial
 
 START_S: Final = 300.0
 """Seconds that a cluster may take to start, usually 3 to 10. If no thread can be made, Ray waits for ever."""
@@ -129,20 +131,12 @@ class Run:
     def _start(self, stack: ExitStack) -> Driver:
         """Start a driver and its cluster."""
         log = stack.enter_context(open_log(self.ledger.paths.log))
-        driver = stack.enter_context(Driver(self.signals, log, private=self.options.private))
-        resources, cpus = self.grid.resources, self.options.cpus
-        if self.options.private:
+        resources, options = self.grid.resources, self.options
+        cpus = options.cpus
+        if options.private:
             cpus = min(cpus or local_cpus(), math.ceil(len(self.state.missing) * resources.cpu))
-        driver.send(
-            StartCluster(
-                address=self.options.address,
-                trusted=self.options.trust_cluster,
-                cpus=cpus,
-                cpu=resources.cpu,
-                gpu=resources.gpu,
-            )
-        )
-        return driver
+        cluster = ClusterRequest(options.address, options.trust_cluster, cpus, resources.cpu, resources.gpu)
+        return stack.enter_context(Driver(self.signals, log, cluster))
 
     def check_ledger(self) -> None:
         """Read every committed file; what is damaged is missing again, the others give the pace."""
@@ -309,7 +303,9 @@ class Run:
         )
 
 
-def _unpack(event: Finished, payload: bytes) -> EncodedTrial:
+def _unpack(event: Finished, payload: bytes) -> "EncodedTrial":
+    from raysweep.results.schema import EncodedTrial  # and Arrow, while nothing waits for it
+
     row, predictions, curves = event.sizes
     after = row + (predictions or 0)
     if after + curves != len(payload):

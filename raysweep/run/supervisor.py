@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from raysweep.driver import keeper
+from raysweep.driver.settings import ClusterRequest
 from raysweep.errors import ClusterError, StorageError, SurroundingsError
 from raysweep.machine import OomKills
 from raysweep.protocol import Connection, Lost, Message, ProtocolError, Request, Unusable
@@ -43,11 +44,11 @@ class Driver:
 
     Args:
         signals: wake whoever waits for the driver.
-        private: whether the driver starts a cluster of its own.
         log: takes what Ray, Tune and TensorFlow print.
+        cluster: what the driver is to start or to join.
     """
 
-    def __init__(self, signals: Signals, log: BinaryIO, *, private: bool) -> None:
+    def __init__(self, signals: Signals, log: BinaryIO, cluster: ClusterRequest) -> None:
         """Start the keeper, which starts the driver."""
         self._signals = signals
         self._folder = temporary_folder()
@@ -57,12 +58,12 @@ class Driver:
         here, there = socket.socketpair()
         self._keeper_end, keepers_end = socket.socketpair()
         with there, keepers_end:
-            self._keeper = self._start(there, keepers_end, log, private=private)
+            self._keeper = self._start(there, keepers_end, log, cluster)
         self._connection = Connection(here)
         threading.Thread(target=self._send_requests, name="requests", daemon=True).start()
 
     def _start(
-        self, there: socket.socket, keepers_end: socket.socket, log: BinaryIO, *, private: bool
+        self, there: socket.socket, keepers_end: socket.socket, log: BinaryIO, cluster: ClusterRequest
     ) -> "subprocess.Popen[bytes]":
         """Start the keeper with all signals that end a run blocked, in it and in whatever it starts."""
         path = keeper.__file__
@@ -70,8 +71,8 @@ class Driver:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             return subprocess.Popen(
-                [*command, *driver_command(there.fileno())],
-                env=driver_environment(self._folder, private=private),
+                [*command, *driver_command(there.fileno(), cluster)],
+                env=driver_environment(self._folder, private=cluster.address is None),
                 stdin=keepers_end.fileno(),
                 stdout=log,
                 stderr=log,

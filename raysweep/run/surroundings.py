@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from raysweep.driver.settings import PRIVATE, SETTINGS, TRAINING, token_path
+from raysweep.driver.settings import PRIVATE, SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.errors import SurroundingsError
 from raysweep.machine import num_tasks
 
@@ -82,9 +82,9 @@ def absolute_paths(variable: str) -> list[str]:
     return [path for path in variable.split(os.pathsep) if Path(path).is_absolute()]
 
 
-def driver_command(connection: int) -> list[str]:
+def driver_command(connection: int, cluster: ClusterRequest) -> list[str]:
     """Return the command line of a driver; the current folder decides nothing that it imports."""
-    return [sys.executable, "-P", "-m", "raysweep.driver", str(connection)]
+    return [sys.executable, "-P", "-m", "raysweep.driver", str(connection), cluster.to_argument()]
 
 
 def require_limits(slots: int) -> None:

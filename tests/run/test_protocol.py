@@ -21,7 +21,6 @@ from raysweep.protocol import (
     ProtocolError,
     Ready,
     RoundEnded,
-    StartCluster,
     Started,
     Stop,
     Train,
@@ -33,7 +32,6 @@ from raysweep.settings import TrialSettings
 TRIAL = TrialSettings(arch="echo", len=2, mem=4, seed=0, learning_rate=0.1 + 0.2)
 
 MESSAGES: list[Message] = [
-    StartCluster(address=None, trusted=False, cpus=2, cpu=1.0, gpu=0.5),
     Train(trials=(Assignment(settings=TRIAL, attempt=1, timeout_s=900.0, saved=True),)),
     Checkpoint(trial_id="a"),
     Stop(),

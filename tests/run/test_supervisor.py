@@ -12,6 +12,7 @@ from typing import BinaryIO
 import psutil
 import pytest
 
+from raysweep.driver.settings import ClusterRequest
 from raysweep.errors import ClusterError, StorageError
 from raysweep.protocol import Checkpoint, Ready, Started, Stop
 from raysweep.run import supervisor
@@ -58,11 +59,11 @@ class StartDriver:
         self._log, self._signals, self._monkeypatch = log, signals, monkeypatch
 
     def __call__(self, script: str) -> Driver:
-        def command(connection: int) -> list[str]:
+        def command(connection: int, cluster: ClusterRequest) -> list[str]:
             return [sys.executable, "-P", "-c", HEAD + script, str(connection)]
 
         self._monkeypatch.setattr(supervisor, "driver_command", command)
-        return Driver(self._signals, self._log, private=True)
+        return Driver(self._signals, self._log, ClusterRequest(None, False, 2, 1.0, 0.0))
 
 
 def test_events_and_requests(start: StartDriver, temporary: Path) -> None:
