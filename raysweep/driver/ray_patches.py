@@ -6,7 +6,7 @@ Private to Ray: it has no option for them. Without these patches all is right, a
 from typing import Any
 
 from ray._private import node, services
-from ray._raylet import GcsClient
+from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled
 from ray.experimental import internal_kv
 
 
