@@ -9,7 +9,7 @@ The command sends requests, the driver events::
                  ◀── Wanted     a trial is about to go on from its checkpoint:
     Checkpoint   ──▶            + bytes, or none where the checkpoint cannot be used
                  ◀── RoundEnded
-    Stop         ──▶            what has come back is reported; then RoundEnded, and the driver exits
+    Stop         ──▶            what has come back is reported; in a round, RoundEnded; the driver exits
                  ◀── Lost       at any time: the cluster died, and the driver exits
 
 On either side the thread that reads never sends, so that two full buffers cannot block each other for ever.
@@ -67,7 +67,7 @@ class Train(_Message):
 
 
 class Stop(_Message):
-    """End the round now."""
+    """End the round now, or, between rounds, leave an existing cluster in order; the driver exits."""
 
     type: Literal["stop"] = "stop"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from raysweep.driver.cluster import ClusterFailure, open_cluster
 from raysweep.driver.link import Link
-from raysweep.driver.settings import ClusterRequest
+from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import RaysweepError
 from raysweep.protocol import Connection, Ready, Train, Unusable
 
@@ -34,6 +34,7 @@ def main() -> None:
 
     while isinstance(request := link.next_request(), Train):
         link.send(train_round(request.trials, cluster, link))
+    cluster.leave()
     link.leave()
 
 

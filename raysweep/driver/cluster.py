@@ -15,8 +15,8 @@ from typing import Any, Final
 import ray
 
 from raysweep.driver.ray_patches import start_fewer_processes
-from raysweep.driver.settings import SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.driver.trust import check_answers, check_trust, names_a_port
+from raysweep.driver.variables import SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.driver.watchdog import Lost, watch_addresses, watch_children
 from raysweep.errors import ClusterError
 from raysweep.grid import Resources
@@ -40,6 +40,11 @@ class Cluster:
     """Where a trial runs that has not reported yet, if that can only be one host."""
     oom_kills: OomKills
     """Of this machine, counted since the cluster was started."""
+
+    def leave(self) -> None:
+        """Let go of a cluster that others use, too; a private one the keeper ends at once."""
+        if not self.private:
+            ray.shutdown()
 
 
 class ClusterFailure(ClusterError):

@@ -27,7 +27,7 @@ class Link:
         threading.Thread(target=self._read, name="requests", daemon=True).start()
 
     def next_request(self) -> Request:
-        """Wait for the next request to start or to train."""
+        """Wait for the next request to train or to stop."""
         return self._requests.get()
 
     def next_checkpoint(self) -> bytes:
@@ -65,7 +65,7 @@ class Link:
                 request, payload = self._connection.receive()
                 if isinstance(request, Stop):
                     self.stopping.set()
-                elif isinstance(request, Checkpoint):
+                if isinstance(request, Checkpoint):
                     self._checkpoints.put(payload)
                 else:
                     self._requests.put(request)  # type: ignore[arg-type]  # the command sends no events

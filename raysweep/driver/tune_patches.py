@@ -19,7 +19,7 @@ def _use_workers_as_they_are() -> None:
     """Let Tune's actors run in the workers that Ray has started already.
 
     Tune wants some variables set for its actors, for which Ray starts other processes, and each of them twice
-    in a row. Those that matter here, every worker has from its cluster or its job; see `driver.settings`.
+    in a row. Those that matter here, every worker has from its cluster or its job; see `driver.variables`.
     """
     class_cache.DEFAULT_ENV_VARS.clear()
     class_cache.ENV_VARS_TO_PROPAGATE.clear()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from raysweep.cost import Pace
-from raysweep.driver.settings import ClusterRequest
+from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, RaysweepError, ResultsError, StorageError
 from raysweep.grid import Grid, read_grid
 from raysweep.machine import local_cpus
@@ -171,6 +171,8 @@ class Run:
             assert isinstance(ended, RoundEnded)  # noqa: S101  # the cluster is up
             if not self.signals.pending:
                 self.state.end_round(ended.reason, fruitless=ended.fruitless)
+        if not (self.options.private or self.signals.pending):
+            driver.dismiss()
 
     def _assign(self, settings: TrialSettings) -> Assignment:
         trial_id = settings.trial_id

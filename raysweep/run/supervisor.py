@@ -16,16 +16,19 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from raysweep.driver import keeper
-from raysweep.driver.settings import ClusterRequest
+from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, StorageError, SurroundingsError
 from raysweep.machine import OomKills
-from raysweep.protocol import Connection, Lost, Message, ProtocolError, Request, Unusable
+from raysweep.protocol import Connection, Lost, Message, ProtocolError, Request, Stop, Unusable
 from raysweep.run.signals import ENDING, Signals
 from raysweep.run.surroundings import driver_command, driver_environment
 from raysweep.run.temporary import cannot_be_made, temporary_folder
 
 OWN_SIGNAL_S: Final = 0.25
 """Seconds that a signal to every process may come to this one after Ray's processes died of it."""
+
+DISMISSED_S: Final = 10.0
+"""Seconds that a driver may take to leave an existing cluster."""
 
 CLEARED_S: Final = 15.0
 """Seconds that the keeper may take to end a driver and to remove its folder."""
@@ -106,6 +109,13 @@ class Driver:
     def send(self, request: Request, payload: bytes = b"") -> None:
         """Send a request, without waiting until the driver takes it."""
         self._requests.put((request, payload))
+
+    def dismiss(self) -> None:
+        """Let the driver leave its cluster in order, after the last round."""
+        self.send(Stop())
+        with suppress(ClusterError, Interrupted):
+            while self.receive(until_signal=True, timeout_s=DISMISSED_S):
+                pass
 
     def receive(self, *, until_signal: bool, timeout_s: float | None = None) -> tuple[Message, bytes] | None:
         """Wait for the driver's next event and its payload.

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from raysweep.driver.settings import PRIVATE, SETTINGS, TRAINING, ClusterRequest, token_path
+from raysweep.driver.variables import PRIVATE, SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.errors import SurroundingsError
 from raysweep.machine import num_tasks
 

@@ -127,5 +127,22 @@ def main(folder: Path, fault: str) -> None:
             sys.exit(f"call {number}: ended otherwise than by a StorageError")
 
 
+def traced(folder: Path) -> set[str]:
+    """Name the functions of `posix` that a commit and what goes before it call."""
+    ledger, called = Ledger(folder / "traced"), set()
+    prepare(ledger)
+
+    def note(_: object, event: str, function: Any) -> None:
+        if event == "c_call" and getattr(function, "__module__", "") == "posix":
+            called.add(function.__name__)
+
+    sys.setprofile(note)
+    try:
+        act(ledger)
+    finally:
+        sys.setprofile(None)
+    return called
+
+
 if __name__ == "__main__":
     main(Path(sys.argv[1]), sys.argv[2])

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import psutil
 import pytest
 
-from raysweep.driver.settings import ClusterRequest
+from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, StorageError
 from raysweep.protocol import Checkpoint, Ready, Started, Stop
 from raysweep.run import supervisor
