@@ -18,11 +18,11 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.table import Figures, print_table
-from raysweep.cost import forward_multiplications, num_weights
 from raysweep.experiment import CompiledSteps, build_model, configure_threads
 from raysweep.experiment.adam import Variables
 from raysweep.experiment.sequences import training_sequence, windows_of
-from raysweep.settings import TrialSettings
+from raysweep.trial.cost import forward_multiplications, num_weights
+from raysweep.trial.settings import TrialSettings
 
 TRIALS = (
     TrialSettings(arch="echo", len=6, mem=16, seed=0),

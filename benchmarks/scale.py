@@ -12,9 +12,9 @@ import raysweep
 from benchmarks.table import Figures, print_table
 from benchmarks.watch import watch
 from raysweep.grid import read_grid
-from raysweep.results.environment import run_environment
-from raysweep.results.ledger import Ledger
-from raysweep.results.schema import encode
+from raysweep.store.encoding import encode
+from raysweep.store.environment import run_environment
+from raysweep.store.ledger import Ledger
 from tests.make_results import PROVENANCE, synthetic_result
 
 COUNTS = (100, 1_000, 10_000)

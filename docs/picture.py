@@ -14,9 +14,9 @@ from typing import Final
 
 from rich.console import Console
 
-from raysweep.results.analysis import analyse
-from raysweep.results.ledger import Ledger
-from raysweep.results.report import report_view
+from raysweep.analysis.aggregate import analyse
+from raysweep.report.sweep_report import report_view
+from raysweep.store.ledger import Ledger
 
 ROOT: Final = Path(__file__).parents[1]
 REFERENCE: Final = Path("results/reference")

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from raysweep.errors import RaysweepError
     from raysweep.experiment import build_model, run_trial
     from raysweep.grid import Grid, read_grid
-    from raysweep.outcome import TrialResult
-    from raysweep.results.datasets import Sweep, load
-    from raysweep.settings import TrialSettings
+    from raysweep.store.datasets import Sweep, load
+    from raysweep.trial.result import TrialResult
+    from raysweep.trial.settings import TrialSettings
 
 __all__ = [
     "Grid",
@@ -40,11 +40,11 @@ __all__ = [
 _HOMES: "Final" = {
     "Grid": "raysweep.grid",
     "RaysweepError": "raysweep.errors",
-    "Sweep": "raysweep.results.datasets",
-    "TrialResult": "raysweep.outcome",
-    "TrialSettings": "raysweep.settings",
+    "Sweep": "raysweep.store.datasets",
+    "TrialResult": "raysweep.trial.result",
+    "TrialSettings": "raysweep.trial.settings",
     "build_model": "raysweep.experiment",
-    "load": "raysweep.results.datasets",
+    "load": "raysweep.store.datasets",
     "read_grid": "raysweep.grid",
     "run_trial": "raysweep.experiment",
 }

@@ -20,7 +20,7 @@ from raysweep.errors import GridError, RaysweepError, StorageError, UsageError
 from raysweep.machine import local_cpus, local_gpus
 
 if TYPE_CHECKING:
-    from raysweep.results.ledger import Ledger
+    from raysweep.store.ledger import Ledger
 
 app = typer.Typer(
     name="raysweep",
@@ -116,11 +116,11 @@ def plan(
 
     Says what is done already; starts nothing.
     """
-    from raysweep.cost import Pace
     from raysweep.grid import read_grid
-    from raysweep.results.ledger import Ledger
-    from raysweep.results.measured import measured
-    from raysweep.results.plan import plan_view
+    from raysweep.report.plan_report import plan_view
+    from raysweep.store.ledger import Ledger
+    from raysweep.store.timings import measured
+    from raysweep.trial.cost import Pace
 
     asked = read_grid(grid, name=name)
     ledger = Ledger(results_dir / asked.name)
@@ -142,9 +142,9 @@ def report(
 
     Exact-match, accuracy per position, findings; works in the middle of a run.
     """
-    from raysweep.results.analysis import analyse
-    from raysweep.results.export import report_csv, report_json
-    from raysweep.results.report import PLAN_UNKNOWN, report_view
+    from raysweep.analysis.aggregate import analyse
+    from raysweep.analysis.export import report_csv, report_json
+    from raysweep.report.sweep_report import PLAN_UNKNOWN, report_view
 
     if as_json and as_csv:
         raise UsageError("--json and --csv: choose one of them")
@@ -172,7 +172,7 @@ def show(
 
     Settings, layers, learning curve, and what was expected and predicted.
     """
-    from raysweep.results.trial_view import find_trial, trial_view
+    from raysweep.report.trial_report import find_trial, trial_view
 
     ledger = _ledger(sweep)
     _print(trial_view(ledger, find_trial(ledger, trial)))
@@ -184,7 +184,7 @@ def verify(sweep: Folder) -> None:
 
     Lists the damage and exits with 1 where there is any.
     """
-    from raysweep.results.clean_text import clean_text
+    from raysweep.text import clean_text
 
     verdict = _ledger(sweep).verify()
     with _output():
@@ -214,7 +214,7 @@ def _prepare_streams() -> None:
 
 
 def _complain(error: RaysweepError) -> None:
-    from raysweep.results.clean_text import clean_text
+    from raysweep.text import clean_text
 
     message = str(error)
     if isinstance(error, GridError):
@@ -229,7 +229,7 @@ def _ledger(folder: Path) -> "Ledger":
     Raises:
         UsageError: there is no such folder.
     """
-    from raysweep.results.ledger import Ledger
+    from raysweep.store.ledger import Ledger
 
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such results folder; `raysweep run GRID` makes one in `results`")

@@ -22,8 +22,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from raysweep.results.record import FailureKind
-from raysweep.settings import TrialSettings
+from raysweep.store.record import FailureKind
+from raysweep.trial.settings import TrialSettings
 
 VERSION: Final = 1
 """Of the messages; the other side must speak the same."""

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from raysweep.outcome import Curve, LayerWeight, Predictions, TrialResult
-from raysweep.results.schema import Provenance
-from raysweep.settings import TrialSettings
+from raysweep.store.encoding import Provenance
+from raysweep.trial.result import Curve, LayerWeight, Predictions, TrialResult
+from raysweep.trial.settings import TrialSettings
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from ray.tune import TuneError
 from ray.tune.experiment import Trial
 
 from raysweep.driver.cluster import Cluster
-from raysweep.results.clean_text import clean_text
-from raysweep.results.record import FailureKind
+from raysweep.store.record import FailureKind
+from raysweep.text import clean_text
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 """What Ray colours its tracebacks with."""

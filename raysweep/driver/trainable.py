@@ -15,9 +15,9 @@ import ray
 from ray.tune import Trainable
 
 from raysweep.errors import ResultsError
-from raysweep.results.environment import package_versions
-from raysweep.results.schema import Provenance, encode
-from raysweep.settings import TrialSettings
+from raysweep.store.encoding import Provenance, encode
+from raysweep.store.environment import package_versions
+from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
     from raysweep.experiment import CompiledSteps, Training

@@ -38,8 +38,9 @@ PRIVATE: Final[Mapping[str, str]] = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # `ray.init` waits so long for a control store that has died, and no thread of the driver runs meanwhile.
     "RAY_gcs_server_port_wait_time_s": "5",
-    # A worker that is starting when its cluster is killed waits so many seconds for it.
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "30",
+    # Whoever misses the control store waits so many seconds for it, the driver without a thread that runs: on
+    # the loopback address a lost connection is a dead process.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
     "RAY_gcs_server_request_timeout_seconds": "30",
     # Workers that Ray starts with the cluster wait while the driver imports Tune; after a second Ray would
     # end them.

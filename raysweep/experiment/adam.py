@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager.context import anonymous_name
 
-from raysweep.outcome import Floats
+from raysweep.trial.result import Floats
 
 BETA_1: Final = np.float32(0.9)
 BETA_2: Final = np.float32(0.999)

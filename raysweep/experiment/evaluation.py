@@ -5,8 +5,8 @@ import numpy as np
 from raysweep.experiment.adam import Variables
 from raysweep.experiment.sequences import evaluation_sequence, windows_of
 from raysweep.experiment.steps import Steps
-from raysweep.outcome import Predictions
-from raysweep.settings import TrialSettings
+from raysweep.trial.result import Predictions
+from raysweep.trial.settings import TrialSettings
 
 
 def evaluate(steps: Steps, variables: Variables, settings: TrialSettings) -> Predictions:

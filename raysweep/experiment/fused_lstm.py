@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysweep.experiment.lstm import Gradients, State, Tensor
-from raysweep.outcome import Floats
+from raysweep.trial.result import Floats
 
 
 class FusedLSTM:

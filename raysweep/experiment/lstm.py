@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from raysweep.outcome import Floats
+from raysweep.trial.result import Floats
 
 Tensor: TypeAlias = Any
 

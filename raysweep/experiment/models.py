@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from raysweep.experiment.backend import import_keras
 from raysweep.experiment.sequences import Domain, generator, stream
-from raysweep.outcome import Floats, LayerWeight
-from raysweep.settings import TrialSettings
+from raysweep.trial.result import Floats, LayerWeight
+from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
     import keras

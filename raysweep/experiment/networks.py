@@ -16,7 +16,7 @@ import tensorflow as tf
 from raysweep.experiment.fused_lstm import FusedLSTM
 from raysweep.experiment.lstm import Layer, State, Tensor, transposed_product
 from raysweep.experiment.unrolled_lstm import UnrolledLSTM
-from raysweep.settings import Arch, TrialSettings
+from raysweep.trial.settings import Arch, TrialSettings
 
 FUSED_CELLS: Final = 160
 """The largest batch_size * mem at which the fused layer is the faster one; see docs/performance.md."""

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from raysweep.outcome import Ints
-from raysweep.settings import TrialSettings
+from raysweep.trial.result import Ints
+from raysweep.trial.settings import TrialSettings
 
 PHILOX: Final = tf.random.Algorithm.PHILOX.value
 

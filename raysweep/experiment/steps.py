@@ -19,8 +19,8 @@ from raysweep.experiment.models import layer_weights
 from raysweep.experiment.networks import Shape
 from raysweep.experiment.runtime import lean_execution
 from raysweep.experiment.sequences import Domain, draw_integers, stream
-from raysweep.outcome import Floats, Ints
-from raysweep.settings import TrialSettings
+from raysweep.trial.result import Floats, Ints
+from raysweep.trial.settings import TrialSettings
 
 MOST_SHAPES: Final = 16
 """Shapes whose steps one process keeps; the least recently used go."""

@@ -15,8 +15,8 @@ from raysweep.experiment.evaluation import evaluate
 from raysweep.experiment.lstm import swap_gates
 from raysweep.experiment.models import initial_weights, layer_weights
 from raysweep.experiment.steps import CompiledSteps
-from raysweep.outcome import Curve, Floats, TrialResult
-from raysweep.settings import TrialSettings
+from raysweep.trial.result import Curve, Floats, TrialResult
+from raysweep.trial.settings import TrialSettings
 
 GROWTH: Final = 8
 """How many times longer than the one before a call of the compiled loop may be, while its speed is learnt."""

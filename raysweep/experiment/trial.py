@@ -2,8 +2,8 @@
 
 from raysweep.experiment.runtime import configure_threads
 from raysweep.experiment.training import Training
-from raysweep.outcome import TrialResult
-from raysweep.settings import TrialSettings
+from raysweep.trial.result import TrialResult
+from raysweep.trial.settings import TrialSettings
 
 
 def run_trial(settings: TrialSettings) -> TrialResult:

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from raysweep.cost import Pace
 from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, RaysweepError, ResultsError, StorageError
 from raysweep.grid import Grid, read_grid
@@ -35,23 +34,24 @@ from raysweep.protocol import (
     Train,
     Wanted,
 )
-from raysweep.results.clean_text import clean_text
-from raysweep.results.environment import run_environment
-from raysweep.results.ledger import Ledger, Writer
-from raysweep.results.live import Display, display_on
-from raysweep.results.lock import release
-from raysweep.results.measured import measured
-from raysweep.results.record import Failure, FailureKind
+from raysweep.report.live import Display, display_on
 from raysweep.run.messages import command, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
 from raysweep.run.signals import THIS_PROCESS, Signals
 from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
 from raysweep.run.temporary import remove_left_overs
-from raysweep.settings import TrialSettings
+from raysweep.store.environment import run_environment
+from raysweep.store.ledger import Ledger, Writer
+from raysweep.store.lock import release
+from raysweep.store.record import Failure, FailureKind
+from raysweep.store.timings import measured
+from raysweep.text import clean_text
+from raysweep.trial.cost import Pace
+from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
-    from raysweep.results.schema import EncodedTrial
+    from raysweep.store.encoding import EncodedTrial
 
 START_S: Final = 300.0
 """Seconds that a cluster may take to start, usually 3 to 10. If no thread can be made, Ray waits for ever."""
@@ -275,8 +275,8 @@ class Run:
         if self.exit_code > 128:
             say(self._how_to_continue())
             os._exit(self.exit_code)  # Python, as it ends, lets another signal decide the exit code
-        from raysweep.results.analysis import analyse
-        from raysweep.results.report import report_view
+        from raysweep.analysis.aggregate import analyse
+        from raysweep.report.sweep_report import report_view
 
         try:
             show(report_view(analyse(self.ledger)))
@@ -306,7 +306,7 @@ class Run:
 
 
 def _unpack(event: Finished, payload: bytes) -> "EncodedTrial":
-    from raysweep.results.schema import EncodedTrial  # and Arrow, while nothing waits for it
+    from raysweep.store.encoding import EncodedTrial  # and Arrow, while nothing waits for it
 
     row, predictions, curves = event.sizes
     after = row + (predictions or 0)

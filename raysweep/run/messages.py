@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysweep.results.clean_text import clean_text
+from raysweep.text import clean_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

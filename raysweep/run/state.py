@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from raysweep.cost import Measured, Pace, longest_first
 from raysweep.errors import ClusterError
-from raysweep.results.clean_text import clean_text
-from raysweep.results.scoreboard import FinishedTrial, RunningTrial, Snapshot
-from raysweep.settings import TrialSettings, usual_n_in
+from raysweep.report.scoreboard import FinishedTrial, RunningTrial, Snapshot
+from raysweep.text import clean_text
+from raysweep.trial.cost import Measured, Pace, longest_first
+from raysweep.trial.settings import TrialSettings, usual_n_in
 
 ROUND: Final = 5000
 """Trials of one round: Tune keeps 60 kB of every trial that it has seen, and a new round costs seconds."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT
-from tests.results.sweeps import planned, synthetic_results, trials_of, write_sweep
+from tests.sweeps import planned, synthetic_results, trials_of, write_sweep
 
 PROBE = """
 import sys

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from raysweep.results.columns import CURVES, PREDICTIONS, TRIALS
-from raysweep.results.paths import Paths
-from raysweep.settings import TrialSettings
+from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
+from raysweep.store.paths import Paths
+from raysweep.trial.settings import TrialSettings
 from tests.docs.pages import PAGES, ROOT, commands, names, rows, section
-from tests.results.sweeps import planned, synthetic_results, trials_of, write_sweep
+from tests.sweeps import planned, synthetic_results, trials_of, write_sweep
 
 FILES = ROOT / "docs" / "files.md"
 REFERENCE = ROOT / "results" / "reference"
@@ -99,7 +99,7 @@ def test_the_table_of_published_figures_has_ours_beside_them(tmp_path: Path) -> 
 def write_published(folder: Path, name: str) -> None:
     """Two replicates of a published grid, with losses 1 and 2."""
     from raysweep.grid import read_grid
-    from tests.results.sweeps import result_with
+    from tests.sweeps import result_with
 
     grid = read_grid(ROOT / "grids" / f"{name}.yaml")
     small = [one.model_copy(update={"eval_sequences": 1}) for one in grid.trials if one.seed < 2]

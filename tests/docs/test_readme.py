@@ -13,7 +13,7 @@ import pytest
 import raysweep
 from raysweep.errors import RaysweepError
 from raysweep.grid import read_grid
-from raysweep.settings import DEFAULTS, TrialSettings
+from raysweep.trial.settings import DEFAULTS, TrialSettings
 from tests.command import RAYSWEEP
 from tests.command import raysweep as run_raysweep
 from tests.docs.pages import README, ROOT, Block, blocks, commands, names, options_of, prose, rows, section

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from raysweep.driver.keeper import MARK
-from raysweep.results.ledger import Ledger
+from raysweep.store.ledger import Ledger
 from tests.command import TINY, environment, full_pipe, raysweep, start, tables, write_grid
 
 pytestmark = [pytest.mark.e2e, pytest.mark.ray]

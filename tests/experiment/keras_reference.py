@@ -8,8 +8,8 @@ import numpy as np
 from raysweep.experiment import build_model
 from raysweep.experiment.models import initial_weights
 from raysweep.experiment.sequences import training_sequence, windows_of
-from raysweep.outcome import Floats
-from raysweep.settings import TrialSettings
+from raysweep.trial.result import Floats
+from raysweep.trial.settings import TrialSettings
 
 
 def one_hot(settings: TrialSettings, sequence: np.ndarray) -> tuple[Floats, Floats]:

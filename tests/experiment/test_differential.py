@@ -5,7 +5,7 @@ import pytest
 
 from raysweep.experiment import Training
 from raysweep.experiment.networks import FUSED_CELLS
-from raysweep.settings import TrialSettings
+from raysweep.trial.settings import TrialSettings
 from tests.experiment.keras_reference import distance, fit, train_on_batches
 
 EPOCHS = 50

@@ -5,7 +5,7 @@ import pytest
 
 from raysweep.experiment import Training, build_model
 from raysweep.experiment.sequences import evaluation_sequence
-from raysweep.settings import TrialSettings
+from raysweep.trial.settings import TrialSettings
 from tests.experiment.keras_reference import one_hot, reset_states
 
 

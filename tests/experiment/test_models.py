@@ -4,7 +4,7 @@ import pytest
 from raysweep.experiment import build_model
 from raysweep.experiment.lstm import swap_gates
 from raysweep.experiment.models import initial_weights, layer_weights
-from raysweep.settings import TrialSettings
+from raysweep.trial.settings import TrialSettings
 
 ECHO = TrialSettings(arch="echo", len=6, mem=16, seed=0)
 SEQ2SEQ = TrialSettings(arch="seq2seq", len=2, mem=24, seed=0)

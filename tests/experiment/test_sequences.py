@@ -12,7 +12,7 @@ from raysweep.experiment.sequences import (
     training_sequence,
     windows_of,
 )
-from raysweep.settings import TrialSettings
+from raysweep.trial.settings import TrialSettings
 
 ECHO = TrialSettings(arch="echo", len=6, mem=16, seed=0)
 SEEDS = st.integers(0, 2**31 - 1)

@@ -10,8 +10,8 @@ from raysweep.errors import ResultsError
 from raysweep.experiment import CompiledSteps, Training, run_trial
 from raysweep.experiment.steps import MOST_SHAPES
 from raysweep.experiment.training import DIGEST_BYTES
-from raysweep.outcome import TrialResult
-from raysweep.settings import TrialSettings
+from raysweep.trial.result import TrialResult
+from raysweep.trial.settings import TrialSettings
 
 TRIALS = [
     TrialSettings(arch="echo", len=4, mem=16, seed=1, epochs=60, eval_sequences=4),

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from raysweep.errors import StorageError
-from raysweep.results.ledger import Ledger
-from raysweep.results.record import Failure, RunEnvironment
-from raysweep.results.schema import EncodedTrial, encode
+from raysweep.store.encoding import EncodedTrial, encode
+from raysweep.store.ledger import Ledger
+from raysweep.store.record import Failure, RunEnvironment
 from tests.make_results import MOMENT, PROVENANCE, synthetic_result, synthetic_settings
 
 CALLS = (

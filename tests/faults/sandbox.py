@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import psutil
 
-from raysweep.results.ledger import Ledger
+from raysweep.store.ledger import Ledger
 from tests.command import environment, raysweep, start, write_grid
 
 INJECT = Path(__file__).parents[1] / "inject"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from raysweep.errors import StorageError
-from raysweep.results.ledger import Ledger
+from raysweep.store.ledger import Ledger
 from tests.faults.commit_steps import CALLS, DAMAGED, FIRST, SECOND, act, prepare, traced
 
 pytestmark = pytest.mark.fault
@@ -105,7 +105,7 @@ def test_a_limit_on_file_sizes_is_told_and_tears_nothing(tmp_path: Path) -> None
         import resource, sys
         from pathlib import Path
         from raysweep.errors import StorageError
-        from raysweep.results.ledger import Ledger
+        from raysweep.store.ledger import Ledger
         from tests.faults.commit_steps import FIRST
         ledger = Ledger(Path(sys.argv[1]) / "lengths")
         with ledger.open_for_writing() as writer:
@@ -145,7 +145,7 @@ def test_a_full_disk_is_told_and_the_run_continues_when_there_is_room(
         import os, subprocess, sys
         from pathlib import Path
         from raysweep.errors import StorageError
-        from raysweep.results.ledger import Ledger
+        from raysweep.store.ledger import Ledger
         from tests.faults.commit_steps import trial
         disk = Path(sys.argv[1])
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", disk], check=True)
@@ -179,7 +179,7 @@ def test_a_read_only_folder_is_refused(tmp_path: Path, own_mounts: tuple[str, ..
         import subprocess, sys
         from pathlib import Path
         from raysweep.errors import StorageError
-        from raysweep.results.ledger import Ledger
+        from raysweep.store.ledger import Ledger
         ledger = Ledger(Path(sys.argv[1]) / "lengths")
         shut = sys.argv[2]
         path = ledger.paths.folder / shut

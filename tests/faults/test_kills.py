@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from raysweep.results.lock import live_holder
+from raysweep.store.lock import live_holder
 from tests.faults.sandbox import Sandbox, kill, wait_for, wait_until_gone
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed
 

@@ -213,7 +213,7 @@ if CLOCK:
 
 if FAULTS:
     sys.meta_path.insert(0, AfterImport("raysweep.experiment", wrap))
-    sys.meta_path.insert(0, AfterImport("raysweep.results.writer", miscommit))
+    sys.meta_path.insert(0, AfterImport("raysweep.store.writer", miscommit))
 if LATE:
     sys.meta_path.insert(0, AfterImport("raysweep.driver.trainable", come_up_late))
 if CONTROLLER is not None:

@@ -27,7 +27,7 @@ from raysweep.protocol import (
     Unusable,
     Wanted,
 )
-from raysweep.settings import TrialSettings
+from raysweep.trial.settings import TrialSettings
 
 TRIAL = TrialSettings(arch="echo", len=2, mem=4, seed=0, learning_rate=0.1 + 0.2)
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from raysweep.cost import Pace
 from raysweep.errors import ClusterError
-from raysweep.results.scoreboard import RunningTrial
+from raysweep.report.scoreboard import RunningTrial
 from raysweep.run.state import ETA_REFRESH_S, FACTOR, FLOOR_S, ROUND, RunState
-from raysweep.settings import TrialSettings
+from raysweep.trial.cost import Pace
+from raysweep.trial.settings import TrialSettings
 
 TRIALS = [TrialSettings(arch="seq2seq", len=n_out, mem=300, seed=0) for n_out in range(2, 8)]
 IDS = [trial.trial_id for trial in TRIALS]

@@ -1,0 +1,1 @@
+"""Numbers: averages, intervals, facets, findings, export; data in, data out."""

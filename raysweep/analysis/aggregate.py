@@ -1,0 +1,201 @@
+"""What a sweep's results say: exact-match, accuracy per position and intervals over replicates.
+
+`analyse` reads (the ledger's lists, and each trial's tally); everything else here is arithmetic on what
+was read. Counts stay whole numbers until they are divided, once. Works in the middle of a run.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from raysweep.analysis.interval import Interval, interval_of_mean
+from raysweep.store.counts import SETTING_NAMES, Tally
+from raysweep.store.ledger import Failure, Ledger
+from raysweep.store.planned import planned_trials
+from raysweep.trial.settings import TrialSettings
+
+CELL_SETTINGS: Final = tuple(name for name in SETTING_NAMES if name != "seed")
+"""The settings whose combinations are cells: all but the seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination of every setting but the seed: replicates, and what they measured together."""
+
+    settings: Mapping[str, Any]
+    """Every setting but the seed, by name."""
+    planned: bool
+    """Whether the latest grid asks for it."""
+    seeds: tuple[int, ...]
+    """Replicates that are done: all that the figures below rest on."""
+    diverged: tuple[int, ...]
+    """Replicates whose loss left the finite numbers; in no average."""
+    failed: tuple[int, ...]
+    """Planned replicates without a result whose last attempt failed."""
+    missing: tuple[int, ...]
+    """Planned replicates that have neither a result nor a failure."""
+    unplanned: tuple[int, ...]
+    """Replicates with a result that the latest grid does not ask for; their results count."""
+    windows: int
+    """Evaluated windows, over all seeds."""
+    exact_match: float | None
+    """Share of windows that are right at every position; None where nothing was evaluated."""
+    interval: Interval | None
+    """Of `exact_match`."""
+    position_accuracy: tuple[float, ...]
+    """(n_out,): share of windows that are right at each position, first position first; () where none."""
+    loss: float | None
+    """Of the last epoch, mean over seeds."""
+    accuracy: float | None
+    """Of the last epoch, mean over seeds."""
+
+    @property
+    def replicates(self) -> int:
+        """How many replicates are asked for or have a result."""
+        return len(self.seeds) + len(self.diverged) + len(self.failed) + len(self.missing)
+
+    @property
+    def state(self) -> Literal["evaluated", "diverged", "failed", "not run"]:
+        """What to say of the cell: the most that came of any replicate."""
+        if self.seeds:
+            return "evaluated"
+        if self.diverged:
+            return "diverged"
+        return "failed" if self.failed else "not run"
+
+    @property
+    def updates(self) -> int:
+        """Adam updates of one training."""
+        settings = self.settings
+        return int(settings["epochs"] * (settings["windows"] // settings["batch_size"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Trials of the latest grid by status; where no grid is known, all trials that left a trace."""
+
+    done: int
+    diverged: int
+    failed: int
+    missing: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.done + self.diverged + self.failed + self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class SweepAnalysis:
+    """Everything that the report, the JSON and the CSV say, as numbers."""
+
+    name: str
+    counts: Counts
+    cells: tuple[Cell, ...]
+    """By arch, len, mem and the other settings, in ascending order."""
+    failures: tuple[Failure, ...]
+    """The last failure of each failed trial."""
+    plan_known: bool
+    """Whether the folder's record says what the latest grid asked for."""
+
+
+def analyse(ledger: Ledger) -> SweepAnalysis:
+    """Read and count everything that is committed.
+
+    Raises:
+        UsageError: the folder holds no sweep.
+        ResultsError: a committed file is damaged, or of a schema that this version does not know.
+    """
+    record = ledger.record()
+    planned = planned_trials(record)
+    failures = ledger.failures()  # before the trials, so that one that succeeds meanwhile counts as done
+    receipts = ledger.receipts(sorted(ledger.committed()))
+    done = {trial_id: receipt.tally for trial_id, receipt in receipts.items()}
+    if not (done or failures or record):
+        raise ledger.no_sweep()
+    gathered = _gather(done, planned or {}, failures)
+    return SweepAnalysis(
+        name=record.name if record else ledger.paths.folder.resolve().name,
+        counts=_counts(done, planned, failures),
+        cells=tuple(_cell(key, gathered[key]) for key in sorted(gathered)),
+        failures=tuple(
+            failure for trial_id, failure in failures.items() if planned is None or trial_id in planned
+        ),
+        plan_known=planned is not None,
+    )
+
+
+def _counts(done: Mapping[str, Tally], planned: Collection[str] | None, failures: Collection[str]) -> Counts:
+    asked = {*done, *failures} if planned is None else planned
+    found = Counter(
+        done[trial_id].status if trial_id in done else "failed" if trial_id in failures else "missing"
+        for trial_id in asked
+    )
+    return Counts(**{name: found[name] for name in ("done", "diverged", "failed", "missing")})
+
+
+@dataclass(slots=True)
+class _Replicates:
+    """What belongs to one cell."""
+
+    done: list[Tally]
+    diverged: list[int]
+    failed: list[int]
+    missing: list[int]
+    planned: set[int]
+
+
+_Key = tuple[Any, ...]
+
+
+def _gather(
+    tallies: Mapping[str, Tally], planned: Mapping[str, TrialSettings], failures: Collection[str]
+) -> dict[_Key, _Replicates]:
+    """Sort trials into cells: those that are committed, and those that the grid asks for."""
+    cells: dict[_Key, _Replicates] = defaultdict(lambda: _Replicates([], [], [], [], set()))
+    for tally in tallies.values():
+        cell = cells[tuple(tally.settings[name] for name in CELL_SETTINGS)]
+        if tally.status == "done":
+            cell.done.append(tally)
+        else:
+            cell.diverged.append(tally.settings["seed"])
+    for trial_id, settings in planned.items():
+        cell = cells[tuple(getattr(settings, name) for name in CELL_SETTINGS)]
+        cell.planned.add(settings.seed)
+        if trial_id not in tallies:
+            (cell.failed if trial_id in failures else cell.missing).append(settings.seed)
+    return cells
+
+
+def _cell(key: _Key, replicates: _Replicates) -> Cell:
+    """Divide the sums; `key` has the settings in the order of `CELL_SETTINGS`."""
+    done = sorted(replicates.done, key=lambda tally: tally.settings["seed"])
+    windows = sum(tally.windows for tally in done)
+    seeds = tuple(tally.settings["seed"] for tally in done)
+    committed = {*seeds, *replicates.diverged}
+    right = zip(*(tally.right for tally in done), strict=True)
+    return Cell(
+        settings=dict(zip(CELL_SETTINGS, key, strict=True)),
+        planned=bool(replicates.planned),
+        seeds=seeds,
+        diverged=tuple(sorted(replicates.diverged)),
+        failed=tuple(sorted(replicates.failed)),
+        missing=tuple(sorted(replicates.missing)),
+        unplanned=tuple(sorted(committed - replicates.planned)) if replicates.planned else (),
+        windows=windows,
+        exact_match=sum(tally.exact for tally in done) / windows if windows else None,
+        interval=_interval(done),
+        position_accuracy=tuple(sum(hits) / windows for hits in right),
+        loss=sum(tally.loss for tally in done) / len(done) if done else None,
+        accuracy=sum(tally.accuracy for tally in done) / len(done) if done else None,
+    )
+
+
+def _interval(done: Sequence[Tally]) -> Interval | None:
+    """Over seeds, or over the evaluation sequences of the only one."""
+    if not done:
+        return None
+    if len(done) > 1:
+        return interval_of_mean([tally.exact for tally in done], done[0].windows, "seeds")
+    return interval_of_mean(done[0].exact_by_sequence, done[0].settings["windows"], "sequences")

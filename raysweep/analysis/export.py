@@ -1,0 +1,103 @@
+"""The analysis for machines: one JSON object, or CSV with one row per cell; every number in full."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable
+from typing import Any, Final
+
+from raysweep.analysis.aggregate import CELL_SETTINGS, Cell, SweepAnalysis
+from raysweep.text import clean_text
+
+_FIGURES: Final = (  # the JSON's `windows` of a cell, all seeds, must not hide the setting of that name
+    "planned",
+    "seeds",
+    "diverged",
+    "evaluated_windows",
+    "exact_match",
+    "interval_low",
+    "interval_high",
+    "interval_over",
+    "interval_n",
+)
+
+
+def report_json(analysis: SweepAnalysis) -> str:
+    """One object: `sweep`, `trials` (counts by status) and `cells`; null for what is not a number."""
+    counts = analysis.counts
+    report = {
+        "sweep": analysis.name,
+        "trials": {
+            "done": counts.done,
+            "diverged": counts.diverged,
+            "failed": counts.failed,
+            "missing": counts.missing,
+        },
+        "cells": [_cell_object(cell) for cell in analysis.cells],
+    }
+    return json.dumps(report, indent=2, allow_nan=False) + "\n"
+
+
+def _cell_object(cell: Cell) -> dict[str, Any]:
+    interval = cell.interval
+    return {
+        "settings": dict(cell.settings),
+        "planned": cell.planned,
+        "seeds": list(cell.seeds),
+        "diverged": list(cell.diverged),
+        "windows": cell.windows,
+        "exact_match": cell.exact_match,
+        "interval": interval
+        and {"low": interval.low, "high": interval.high, "over": interval.over, "n": interval.n},
+        "position_accuracy": list(cell.position_accuracy),
+        "loss": _finite(cell.loss),
+        "accuracy": _finite(cell.accuracy),
+    }
+
+
+def report_csv(analysis: SweepAnalysis) -> str:
+    """A header and one row per cell; empty for what is not a number, seeds separated by spaces."""
+    positions = max((len(cell.position_accuracy) for cell in analysis.cells), default=0)
+    numbered = [f"position_{i}" for i in range(1, positions + 1)]
+    header = [*CELL_SETTINGS, *_FIGURES, *numbered, "loss", "accuracy"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_cell_row(cell) for cell in analysis.cells)
+    return text.getvalue()
+
+
+def _cell_row(cell: Cell) -> dict[str, Any]:
+    interval = cell.interval
+    bounds = (
+        {}
+        if interval is None
+        else {
+            "interval_low": interval.low,
+            "interval_high": interval.high,
+            "interval_over": interval.over,
+            "interval_n": interval.n,
+        }
+    )
+    positions = {f"position_{i}": share for i, share in enumerate(cell.position_accuracy, start=1)}
+    return {
+        **{name: clean_text(str(value)) for name, value in cell.settings.items()},
+        "planned": "true" if cell.planned else "false",
+        "seeds": _spaced(cell.seeds),
+        "diverged": _spaced(cell.diverged),
+        "evaluated_windows": cell.windows,
+        "exact_match": cell.exact_match,
+        **bounds,
+        **positions,
+        "loss": _finite(cell.loss),
+        "accuracy": _finite(cell.accuracy),
+    }
+
+
+def _spaced(numbers: Iterable[int]) -> str:
+    return " ".join(str(number) for number in numbers)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

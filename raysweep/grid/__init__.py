@@ -1,0 +1,5 @@
+"""From a grid file to a complete list of trials, with every error of the file."""
+
+from raysweep.grid.grid import Grid, Resources, grid_from_content, read_grid
+
+__all__ = ["Grid", "Resources", "grid_from_content", "read_grid"]

@@ -1,0 +1,1 @@
+"""What people see: reports, the live display, the heat map."""

@@ -1,0 +1,91 @@
+"""What the numbers of a panel rest on: replicates, sequences and windows, and every exception to it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from raysweep.analysis.aggregate import Cell
+from raysweep.analysis.facets import Panel
+from raysweep.text import count, ranges
+
+_SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The words around a heat map."""
+
+    figure: str
+    """What the numbers are: means over how many seeds, or one run."""
+    marks: Mapping[tuple[int, int], str]
+    """By (LEN, MEM): the mark of each cell that is an exception."""
+    notes: tuple[str, ...]
+    """What a cell rests on, and what each mark means."""
+
+
+def evidence(panel: Panel) -> Evidence:
+    """Find what most cells rest on, and put a mark to every other; equal exceptions share one."""
+    seeds = _usual_seeds(panel)
+    exceptions = {at: said for at, cell in panel.cells.items() if (said := _exception(cell, seeds))}
+    meanings = list(dict.fromkeys(exceptions.values()))
+    marks = {at: _mark(meanings.index(said)) for at, said in exceptions.items()}
+    notes = [_basis(panel, seeds)] if seeds else []
+    if len(meanings) == 1 and len(exceptions) == len(panel.cells):
+        return Evidence(_figure(panel, seeds), {}, (*notes, f"every cell: {meanings[0]}"))
+    legend = (f"{_mark(number)} {said}" for number, said in enumerate(meanings))
+    return Evidence(_figure(panel, seeds), marks, (*notes, *legend))
+
+
+def _usual_seeds(panel: Panel) -> int:
+    """How many replicates most of the evaluated cells have; the larger number where two are as frequent."""
+    numbers = Counter(len(cell.seeds) for cell in panel.evaluated)
+    return max(numbers, key=lambda seeds: (numbers[seeds], seeds), default=0)
+
+
+def _figure(panel: Panel, seeds: int) -> str:
+    if seeds > 1:
+        return f"exact-match, mean over {seeds} seeds"
+    if not seeds:
+        return "exact-match"
+    sequences = panel.any_cell.settings["eval_sequences"]
+    spread = any(cell.interval and len(cell.seeds) == 1 for cell in panel.evaluated)
+    return "exact-match, one run" + (f"; ± over {sequences:,} sequences" if spread else "")
+
+
+def _basis(panel: Panel, seeds: int) -> str:
+    settings = panel.any_cell.settings
+    sequences = count(settings["eval_sequences"], "sequence")
+    return f"each cell: {count(seeds, 'seed')} × {sequences} × {count(settings['windows'], 'window')}"
+
+
+def _exception(cell: Cell, seeds: int) -> str:
+    """What a cell lacks of the planned replicates, or has beyond them; empty where all is as expected."""
+    lacking = [
+        f"{len(replicates)} {word}"
+        for word, replicates in (
+            ("diverged", cell.diverged),
+            ("failed", cell.failed),
+            ("not run", cell.missing),
+        )
+        if replicates
+    ]
+    if not cell.seeds:
+        return ", ".join(lacking) if len(lacking) > 1 else ""
+    parts = []
+    if lacking:
+        parts.append(f"{len(cell.seeds)} of {count(cell.replicates, 'seed')} ({', '.join(lacking)})")
+    elif len(cell.seeds) != seeds:
+        parts.append(count(len(cell.seeds), "seed"))
+    if cell.unplanned:
+        word = "seed" if len(cell.unplanned) == 1 else "seeds"
+        parts.append(f"with {word} {ranges(cell.unplanned)}, no longer in the grid")
+    if cell.interval and (len(cell.seeds) == 1) != (seeds == 1):
+        sequences = count(cell.settings["eval_sequences"], "sequence")
+        parts.append("± over seeds" if seeds == 1 else f"± over its {sequences}")
+    return "; ".join(parts)
+
+
+def _mark(number: int) -> str:
+    """The mark of the exception with this number, from 0."""
+    return str(number + 1).translate(_SUPERSCRIPT)

@@ -1,0 +1,89 @@
+"""One panel as a LEN × MEM heat map of exact-match: a number in every cell, colour behind it."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.style import Style
+from rich.text import Text
+
+from raysweep.analysis.aggregate import Cell
+from raysweep.analysis.facets import Panel
+from raysweep.report.footnotes import Evidence, evidence
+from raysweep.report.palette import heat_style, shows_scale
+from raysweep.text import plus_minus, share
+
+_ROW_HEAD = "  LEN │"
+_STYLES = {"failed": Style.parse("bold red"), "diverged": Style.parse("bold magenta")}
+_QUIET = Style.parse("dim")
+_USUAL_WIDTH = 80
+"""Columns over which a title spreads; on a wider console its two ends would be too far apart."""
+
+
+def heat_maps(panels: Sequence[Panel]) -> list["HeatMap"]:
+    """Draw every panel, with columns of one width."""
+    maps = [HeatMap(panel) for panel in panels]
+    width = max((one.width for one in maps), default=0)
+    for one in maps:
+        one.width = width
+    return maps
+
+
+class HeatMap:
+    """A panel drawn for the console's width; columns of MEM that do not fit go below."""
+
+    def __init__(self, panel: Panel) -> None:
+        """Keep the panel, and find what its cells rest on and say."""
+        self._panel = panel
+        self._evidence = evidence(panel)
+        marks = self._evidence.marks
+        self._faces = {at: _face(cell, marks.get(at, "")) for at, cell in panel.cells.items()}
+        self._heads = {mem: f"{'MEM ' if mem == panel.mems[0] else ''}{mem}" for mem in panel.mems}
+        self.width = max(cell_len(text) for text in (*self._faces.values(), *self._heads.values()))
+        """Of a column's text; may be widened."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the title, the cells band by band, and the notes."""
+        panel = self._panel
+        per_band = max(1, (options.max_width - len(_ROW_HEAD)) // (self.width + 2))
+        yield _title(panel, self._evidence, options.max_width)
+        for first in range(0, len(panel.mems), per_band):
+            mems = panel.mems[first : first + per_band]
+            heads = "".join(f" {self._heads[mem]:<{self.width}} " for mem in mems)
+            yield Text((_ROW_HEAD + heads).rstrip(), "bold")
+            yield from self._rows(mems, shows_scale(console))
+        for note in self._evidence.notes:
+            yield Text(f"  {note}", _QUIET)
+
+    def _rows(self, mems: Sequence[int], scale: bool) -> Iterator[Text]:
+        for n_out in self._panel.lens:
+            row = Text(f"{n_out:>5} │")
+            for at in ((n_out, mem) for mem in mems):
+                text = self._faces.get(at, "")
+                row.append(f" {text:<{self.width}} ", _style(self._panel.cells.get(at), scale))
+            if not scale:
+                row.rstrip()
+            yield row
+
+
+def _title(panel: Panel, rests_on: Evidence, width: int) -> Text:
+    """The panel's name on the left and what its numbers are on the right, or below where both do not fit."""
+    words = cell_len(panel.title) + cell_len(rests_on.figure)
+    gap = min(width, max(_USUAL_WIDTH, words + 2)) - words
+    between = " " * gap if gap >= 2 else "\n  "
+    return Text.assemble((panel.title, "bold"), between, rests_on.figure)
+
+
+def _face(cell: Cell, mark: str) -> str:
+    if cell.exact_match is None:
+        return f"{cell.state}{mark}"
+    interval = f" {plus_minus(cell.interval.half_width)}" if cell.interval else ""
+    return f"{share(cell.exact_match)}{interval}{mark}"
+
+
+def _style(cell: Cell | None, scale: bool) -> Style:
+    if cell is None or (cell.exact_match is not None and not scale):
+        return Style.null()
+    if cell.exact_match is None:
+        return _STYLES.get(cell.state, _QUIET)
+    return heat_style(round(cell.exact_match * 100))

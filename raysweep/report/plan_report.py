@@ -1,0 +1,130 @@
+"""The plan: what a grid asks for, what is done, and how long the rest may take, as a rich renderable."""
+
+from collections.abc import Collection, Iterator, Sequence
+from math import prod
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from raysweep.grid import Grid
+from raysweep.text import count, duration, ranges
+from raysweep.trial.cost import Pace, makespan
+from raysweep.trial.settings import TrialSettings, usual_n_in
+
+_LISTED: Final = ("len", "mem", "seed")
+"""Settings whose values share a cell; any other that differs is named above its table."""
+
+
+def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int, gpus: int = 0) -> RenderableType:
+    """Show a plan.
+
+    Args:
+        grid: what is asked.
+        done: ids of the trials that are committed, of this grid or not.
+        pace: what each trial takes.
+        cpus: cores that a run may use.
+        gpus: GPUs of this machine.
+
+    Returns:
+        A headline and a table with a row for each architecture and number of epochs. Where other
+        settings differ within an architecture, a table for each of their combinations, which it names.
+    """
+    missing = [trial for trial in grid.trials if trial.trial_id not in done]
+    parts: list[RenderableType] = [Text(_headline(grid, missing, pace, cpus, gpus), style="bold")]
+    others, listed = _others(grid.trials), _listed(grid.trials)
+    for values, trials in _parted(grid.trials, others):
+        named = [f"{setting} {value:,}" for setting, value in zip(others, values, strict=True)]
+        parts += [
+            Text(),
+            *([Text(f"  {', '.join(named)}")] if named else []),
+            _table(trials, listed, done, pace),
+        ]
+    return Group(*parts)
+
+
+def _headline(grid: Grid, missing: Sequence[TrialSettings], pace: Pace, cpus: int, gpus: int) -> str:
+    planned = len(grid.trials)
+    counts = f"{grid.name}: {count(planned, 'trial')}, {planned - len(missing):,} done"
+    if not missing:
+        return f"{counts}, nothing to train"
+    slots = grid.resources.slots(cpus, gpus)
+    if slots == 0:
+        asked, there = (
+            _cores_and_gpus(*one) for one in ((grid.resources.cpu, grid.resources.gpu), (cpus, gpus))
+        )
+        return (
+            f"{counts}, {len(missing):,} to train, but not here: a trial asks for {asked}, there are {there}"
+        )
+    rests = f"measured on {count(pace.n_measured, 'trial')}" if pace.n_measured else "assumed"
+    wall = duration(makespan(missing, pace, slots), rough=True)
+    return f"{counts}, {len(missing):,} to train, about {wall} on {count(cpus, 'core')} (pace {rests})"
+
+
+def _cores_and_gpus(cpus: float, gpus: float) -> str:
+    return f"{cpus:g} cores and {gpus:g} GPUs"
+
+
+def _table(
+    trials: Sequence[TrialSettings], listed: Sequence[str], done: Collection[str], pace: Pace
+) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column("")
+    for heading in ("arch", *listed):
+        table.add_column(heading, no_wrap=heading == "arch", overflow="fold")
+    for heading in ("epochs", "trials", "done", "to train", "core time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for (arch, epochs), part in _parted(trials, ("arch", "epochs")):
+        for row in _products(part, listed, listed):
+            missing = [trial for trial in row if trial.trial_id not in done]
+            table.add_row(
+                "",
+                arch,
+                *(ranges((getattr(trial, setting) for trial in row), to="..") for setting in listed),
+                f"{epochs:,}",
+                f"{len(row):,}",
+                f"{len(row) - len(missing):,}",
+                f"{len(missing):,}",
+                duration(sum(map(pace.seconds, missing))) if missing else "–",
+            )
+    return table
+
+
+def _parted(
+    trials: Sequence[TrialSettings], by: Sequence[str]
+) -> Iterator[tuple[tuple[Any, ...], list[TrialSettings]]]:
+    """Part trials by the values of some settings, in the order of their first trials."""
+    parts: dict[tuple[Any, ...], list[TrialSettings]] = {}
+    for trial in trials:
+        parts.setdefault(tuple(getattr(trial, setting) for setting in by), []).append(trial)
+    yield from parts.items()
+
+
+def _listed(trials: Sequence[TrialSettings]) -> list[str]:
+    """Choose the settings whose values share a cell: a single seed goes without saying, as n_in does."""
+    chosen = [setting for setting in _LISTED if setting != "seed" or len({t.seed for t in trials}) > 1]
+    return [*chosen, "n_in"] if any(t.n_in != usual_n_in(t.arch, t.len) for t in trials) else chosen
+
+
+def _others(trials: Sequence[TrialSettings]) -> list[str]:
+    """Choose the further settings that differ within an architecture."""
+    archs = {trial.arch for trial in trials}
+    shown = (*_LISTED, "arch", "n_in", "epochs")
+    return [
+        setting
+        for setting in TrialSettings.model_fields
+        if setting not in shown and len({(t.arch, getattr(t, setting)) for t in trials}) > len(archs)
+    ]
+
+
+def _products(
+    trials: list[TrialSettings], listed: Sequence[str], split: Sequence[str]
+) -> Iterator[list[TrialSettings]]:
+    """Split trials by one setting after another until each part is every combination of what it lists."""
+    combinations = prod(len({getattr(trial, setting) for trial in trials}) for setting in listed)
+    if combinations == len(trials) or not split:
+        yield trials
+        return
+    for _, part in _parted(trials, split[:1]):
+        yield from _products(part, listed, split[1:])

@@ -1,0 +1,138 @@
+"""A run under way, as it is drawn: the overall bar, one line for each running trial, the last news."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from raysweep.text import share
+
+
+@dataclass(frozen=True)
+class RunningTrial:
+    """One trial on a worker."""
+
+    label: str
+    epochs: int
+    """Of the whole training."""
+    epoch: int = 0
+    """Trained so far."""
+    loss: float | None = None
+    """Of the last epoch; None until the worker has reported."""
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class FinishedTrial:
+    """One trial that was committed."""
+
+    label: str
+    exact_match: float | None
+    """None where the training diverged."""
+    seconds: float
+    """Tracing, training and evaluation."""
+
+    @property
+    def outcome(self) -> str:
+        """Say what became of it."""
+        return "diverged" if self.exact_match is None else f"exact {share(self.exact_match)}"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a run at one moment."""
+
+    name: str
+    done: int
+    total: int
+    failed: int
+    """Trials whose last attempt failed."""
+    committed: int
+    """Trials committed by this command."""
+    elapsed_s: float
+    remaining_s: float | None
+    """None until a worker has taken up a trial."""
+    stopping: bool
+    running: Sequence[RunningTrial]
+    last: FinishedTrial | None
+    last_failure: str
+
+
+class Scoreboard:
+    """Draws a run anew each time.
+
+    Args:
+        take: gives the run's state at this moment.
+    """
+
+    def __init__(self, take: Callable[[], Snapshot]) -> None:
+        """Keep the question to ask at each drawing."""
+        self._take = take
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw at most as many lines as there is room for."""
+        run = self._take()
+        yield _overall(run, options.max_width)
+        room = max((options.height or console.height) - 5, 1)
+        if run.running:
+            yield _running(run.running[:room], options.max_width)
+        if len(run.running) > room:
+            yield Text(f"  and {len(run.running) - room} more running", style="dim")
+        if run.last:
+            yield Text(_finished_line(run, run.last), no_wrap=True, overflow="ellipsis")
+        if run.last_failure:
+            yield Text(f"failed: {run.last_failure}", style="red", no_wrap=True, overflow="ellipsis")
+
+
+def _finished_line(run: Snapshot, trial: FinishedTrial) -> str:
+    pace = f" · {60 * run.committed / run.elapsed_s:.1f} trials/min" if run.elapsed_s > 1 else ""
+    return f"last: {trial.label}   {trial.outcome}   {trial.seconds:.1f} s{pace}"
+
+
+def _overall(run: Snapshot, width: int) -> Table:
+    counts = [f"{run.done}/{run.total}"]
+    counts += [f"{run.failed} failed"] if run.failed else []
+    if run.stopping:
+        times = "stopping"
+    elif run.remaining_s is None:
+        times = f"{clock(run.elapsed_s)} elapsed, starting workers"
+    else:
+        times = f"{clock(run.elapsed_s)} elapsed, ~{clock(run.remaining_s)} left"
+    bar = ProgressBar(total=max(run.total, 1), completed=run.done, width=None)
+    line = Table.grid(padding=(0, 1), expand=True)
+    line.add_column(no_wrap=True, max_width=max(width // 3, 8), overflow="ellipsis")
+    line.add_column(ratio=1)
+    line.add_column(no_wrap=True)
+    line.add_row(Text(run.name, style="bold"), bar, Text(" · ".join([*counts, times])))
+    return line
+
+
+def _running(trials: Sequence[RunningTrial], width: int) -> Table:
+    lines = Table.grid(padding=(0, 1), expand=True)
+    lines.add_column(no_wrap=True, max_width=max(width - 44, 12), overflow="ellipsis")
+    lines.add_column(ratio=1)
+    lines.add_column(no_wrap=True, justify="right")
+    lines.add_column(no_wrap=True, min_width=19)
+    for trial in trials:
+        bar = ProgressBar(total=trial.epochs, completed=trial.epoch, width=None)
+        if trial.loss is None or trial.accuracy is None:
+            epochs, figures = "starting", ""
+        else:
+            epochs = f"{trial.epoch:,}/{trial.epochs:,}" + (" epochs" if width >= 96 else "")
+            figures = f"loss {trial.loss:4.2f} acc {share(trial.accuracy)}"
+        lines.add_row(f"  {trial.label}", bar, epochs, figures)
+    return lines
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as a clock does.
+
+    >>> clock(192.4), clock(4000)
+    ('03:12', '1:06:40')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

@@ -1,0 +1,110 @@
+"""The report on a sweep, as a thing that rich can print; no file is read here.
+
+From top to bottom: what there is, a heat map per panel, accuracy per position, cells that the latest
+grid no longer asks for, findings, failures, and how to read the intervals.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from raysweep.analysis.aggregate import SweepAnalysis
+from raysweep.analysis.facets import panels
+from raysweep.analysis.findings import finding
+from raysweep.report.heatmap import heat_maps
+from raysweep.report.positions import position_table
+from raysweep.report.wrapped import Wrapped
+from raysweep.text import clean_text, count, ranges
+
+PLAN_UNKNOWN: Final = (
+    "sweep.json is missing or unreadable: what was asked for is not known, so what is missing is not either."
+)
+"""What must be known to read any form of the report on such a folder."""
+
+_SHOWN_FAILURES = 5
+
+
+def report_view(analysis: SweepAnalysis, *, mem: int | None = None) -> RenderableType:
+    """Lay out the report; it fits itself to the console that prints it, from 80 columns on.
+
+    Args:
+        analysis: what `analyse` found.
+        mem: the MEM whose accuracy per position is shown, of the latest grid's cells or else of former
+            ones; by default the latest grid's largest that has results.
+
+    Raises:
+        UsageError: no cell has this MEM.
+    """
+    current = panels(cell for cell in analysis.cells if cell.planned or not analysis.plan_known)
+    former = panels(cell for cell in analysis.cells if not cell.planned and analysis.plan_known)
+    positions = position_table(current, former, mem)
+    parts: list[RenderableType] = [Group(*_header(analysis)), *heat_maps(current)]
+    if positions is not None:
+        parts.append(positions)
+    if former:
+        parts.append(Text("no longer in the grid, results kept", "bold"))
+        parts.extend(heat_maps(former))
+    parts.append(Group(Text("findings", "bold"), *(Wrapped(finding(panel), 2, 4) for panel in current)))
+    if analysis.failures:
+        parts.append(Group(*_failures(analysis)))
+    if remarks := list(_remarks(analysis)):
+        parts.append(Group(*map(_remark, remarks)))
+    return Group(*_spaced(parts))
+
+
+def _spaced(parts: Sequence[RenderableType]) -> Iterator[RenderableType]:
+    for number, part in enumerate(parts):
+        if number:
+            yield Text("")
+        yield part
+
+
+def _remark(words: str) -> RenderableType:
+    return Text(words, "dim")
+
+
+def _header(analysis: SweepAnalysis) -> Iterator[Text]:
+    """`lengths · 168 of 168 trials · seeds 0, 1, 2 · 50 sequences a trial`, and what is not done below."""
+    counts = analysis.counts
+    parts = [f"{counts.done + counts.diverged:,} of {count(counts.total, 'trial')}"]
+    seeds = sorted({seed for cell in analysis.cells for seed in (*cell.seeds, *cell.diverged)})
+    if seeds:
+        listed = ranges(seeds) if len(seeds) > 5 else ", ".join(map(str, seeds))
+        parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {listed}")
+    if sequences := sorted({cell.settings["eval_sequences"] for cell in analysis.cells}):
+        noun = "sequence" if sequences == [1] else "sequences"
+        parts.append(f"{' or '.join(map(str, sequences))} {noun} a trial")
+    yield Text.assemble((clean_text(analysis.name), "bold"), " · ", " · ".join(parts))
+    sums = {"diverged": counts.diverged, "failed": counts.failed, "missing": counts.missing}
+    if any(sums.values()):
+        yield Text(", ".join(f"{number:,} {word}" for word, number in sums.items() if number))
+
+
+def _failures(analysis: SweepAnalysis) -> Iterator[Text]:
+    """Name some failed trials, each with the kind and the first line of its failure."""
+    yield Text("failed", "bold")
+    for failure in analysis.failures[:_SHOWN_FAILURES]:
+        first_line = clean_text(failure.message).strip().partition("\n")[0]
+        yield Text(
+            f"  {clean_text(failure.trial_id)}  {failure.kind}: {first_line}",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    if len(analysis.failures) > _SHOWN_FAILURES:
+        yield Text(f"  and {len(analysis.failures) - _SHOWN_FAILURES:,} more")
+
+
+def _remarks(analysis: SweepAnalysis) -> Iterator[str]:
+    over = {cell.interval.over for cell in analysis.cells if cell.interval}
+    if over:
+        yield f"± is half a 95 % interval: Student t, over {' or '.join(sorted(over))}, not cut to 0–1."
+        lone = any(len(cell.seeds) == 1 == cell.settings["eval_sequences"] for cell in analysis.cells)
+        why = "all alike, or one run of one sequence" if lone else "all alike"
+        yield f"No ± stands where the replicates are {why}."
+        yield "Shares are rounded down and ± up: 0.99 is reached where it stands, 1.00 is all."
+    if any(cell.diverged for cell in analysis.cells):
+        yield "Diverged trials are results, but in no average."
+    if not analysis.plan_known:
+        yield PLAN_UNKNOWN

@@ -1,0 +1,76 @@
+"""What a report needs to know of a committed trial: whole numbers, never means.
+
+A trial's row carries its tally, so that a report on 10,000 trials opens 10,000 small files and no other.
+The tally is counted from the arrays that the predictions are written from, and says what anybody's few lines
+of SQL over the files say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from raysweep.trial.settings import TrialSettings
+
+if TYPE_CHECKING:
+    from raysweep.trial.result import Status, TrialResult
+
+SETTING_NAMES: Final = tuple(TrialSettings.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One committed trial."""
+
+    settings: Mapping[str, Any]
+    """Every setting by name, the seed included."""
+    status: "Status"
+    loss: float
+    """Of the last epoch; not finite where the trial diverged."""
+    accuracy: float
+    """Of the last epoch, 0 to 1."""
+    seconds: float
+    """Tracing, training and evaluation."""
+    exact_by_sequence: tuple[int, ...]
+    """(eval_sequences,): windows of each sequence that are right at every position; () where it diverged."""
+    right: tuple[int, ...]
+    """(n_out,): windows that are right at each position, first position first; () where it diverged."""
+
+    @property
+    def windows(self) -> int:
+        """Evaluated windows; 0 where the trial diverged."""
+        return len(self.exact_by_sequence) * int(self.settings["windows"])
+
+    @property
+    def exact(self) -> int:
+        """Windows that are right at every position."""
+        return sum(self.exact_by_sequence)
+
+    @classmethod
+    def of(cls, result: "TrialResult") -> Self:
+        """Count a trained trial."""
+        exact: tuple[int, ...] = ()
+        right: tuple[int, ...] = ()
+        if (told := result.predictions) is not None:
+            hits = told.exact.reshape(result.settings.eval_sequences, result.settings.windows)
+            exact = tuple(hits.sum(axis=1).tolist())
+            right = tuple((told.predicted == told.expected).sum(axis=0).tolist())
+        seconds = result.trace_s + result.train_s + result.eval_s
+        settings = result.settings.model_dump()
+        return cls(settings, result.status, result.loss, result.accuracy, seconds, exact, right)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` and JSON made of a tally.
+
+        Raises:
+            ValueError: this is none; where a key is missing or a type is another, KeyError or TypeError.
+        """
+        if content["status"] not in ("done", "diverged"):
+            raise ValueError("no status")
+        exact, right = (tuple(map(int, content[name])) for name in ("exact_by_sequence", "right"))
+        loss, accuracy, seconds = (float(content[name]) for name in ("loss", "accuracy", "seconds"))
+        settings = TrialSettings(**content["settings"]).model_dump()
+        done = content["status"] == "done"
+        if (len(exact), len(right)) != ((settings["eval_sequences"], settings["len"]) if done else (0, 0)):
+            raise ValueError("counts of other sequences or positions")
+        return cls(settings, content["status"], loss, accuracy, seconds, exact, right)

@@ -1,0 +1,232 @@
+"""Files that are there whole or not at all, whatever happens to the process, the disk or the power.
+
+A folder is held open and its files are named relative to it, never through a symbolic link, so that
+nothing planted or moved meanwhile can lead a write elsewhere.
+"""
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Self
+
+from raysweep.errors import ResultsError, StorageError
+from raysweep.store.paths import temporary_name
+
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+LARGEST_FILE: Final = 2**31
+"""Bytes that are read into memory at most; every file that raysweep writes is far smaller."""
+
+
+class Folder:
+    """One directory, held open until `close`.
+
+    Raises:
+        ResultsError: it is a symbolic link or no directory.
+        StorageError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the directory."""
+        self.path = path
+        with storage_errors("open", path):
+            refuse_link(path)
+            self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Open the directory, made first, with those above it, where it is not there."""
+        with storage_errors("create", path):
+            if not os.path.lexists(path):
+                path.mkdir(parents=True, exist_ok=True)
+                _sync_folder(path.parent)
+        return cls(path)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        with suppress(OSError):
+            os.close(self._fd)
+
+    def names(self) -> Iterator[str]:
+        """The names of everything in the folder, temporary files included, in no order.
+
+        Raises:
+            ResultsError: one of the entries is a symbolic link.
+        """
+        with storage_errors("list", self.path), os.scandir(self._fd) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    raise _link(self.path / entry.name)
+                yield entry.name
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file, replacing an older one: afterwards it is on the disk, whole.
+
+        The bytes go to a temporary sibling and reach the disk before the name does.
+
+        Raises:
+            StorageError: the disk is full, failing or read-only; the old state stands, or the new one where
+                the disk fails only as the rename is brought to it.
+        """
+        temporary = temporary_name(name)
+        with storage_errors("write", self.path / name):
+            try:
+                self._write(temporary, data)
+                os.replace(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=self._fd)
+                raise
+            os.fsync(self._fd)
+
+    def get(self, name: str) -> bytes | None:
+        """Read a file; None where there is none.
+
+        Raises:
+            ResultsError: it is a symbolic link, or no regular file.
+            StorageError: it cannot be read.
+        """
+        return _read(self.path / name, lambda: os.open(name, _READ, dir_fd=self._fd))
+
+    def has(self, name: str) -> bool:
+        """Whether there is an entry of that name, of any kind."""
+        try:
+            os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+    def has_folder(self, name: str) -> bool:
+        """Whether there is a folder of that name."""
+        try:
+            return stat.S_ISDIR(os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mode)
+        except OSError:
+            return False
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        with storage_errors("remove", self.path / name), suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._fd)
+
+    def move(self, name: str, target: "Folder", new_name: str) -> None:
+        """Move an entry of any kind into another folder of the same file system, if it is there."""
+        with storage_errors("move", self.path / name):
+            try:
+                os.rename(name, new_name, src_dir_fd=self._fd, dst_dir_fd=target._fd)
+            except FileNotFoundError:
+                return
+            os.fsync(target._fd)
+            os.fsync(self._fd)
+
+    def require_writable(self) -> None:
+        """Refuse a folder in which no file can be made; root's rights do not help on a read-only disk."""
+        name = temporary_name("probe")
+        with storage_errors("write into", self.path):
+            os.close(os.open(name, _CREATE, 0o666, dir_fd=self._fd))
+            os.unlink(name, dir_fd=self._fd)
+
+    def _write(self, name: str, data: bytes) -> None:
+        descriptor = os.open(name, _CREATE, 0o666, dir_fd=self._fd)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_file(path: Path) -> bytes | None:
+    """Read a regular file, never through a link; None where there is none.
+
+    Raises:
+        ResultsError: it is a symbolic link, or no regular file.
+        StorageError: it cannot be read.
+    """
+    return _read(path, lambda: os.open(path, _READ))
+
+
+def refuse_link(path: Path) -> None:
+    """Refuse a symbolic link: results are written and read in their own place only.
+
+    Raises:
+        ResultsError: the path is a symbolic link.
+    """
+    if path.is_symlink():
+        raise _link(path)
+
+
+@contextmanager
+def storage_errors(action: str, path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into an error that names the disk and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot {action} {path}: {error.strerror or error}{_room(path)}; {_remedy(error.errno)}"
+        ) from error
+
+
+def _link(path: Path) -> ResultsError:
+    return ResultsError(
+        f"{path} is a symbolic link, and results are not written or read through links; "
+        "put the real file or folder in its place, or name that folder itself"
+    )
+
+
+def _read(path: Path, open_it: Callable[[], int]) -> bytes | None:
+    with storage_errors("read", path):
+        try:
+            descriptor = open_it()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _link(path) from error
+            if error.errno == errno.ENXIO:  # a socket
+                raise ResultsError("not a regular file") from error
+            raise
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ResultsError("not a regular file")
+            if status.st_size > LARGEST_FILE:
+                raise ResultsError(f"too large to be a result: {status.st_size:,} bytes")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _room(path: Path) -> str:
+    """What is free on the file system of a path, in words; nothing where that cannot be told."""
+    for folder in path.parents:
+        with suppress(OSError):
+            free = shutil.disk_usage(folder).free
+            return f" ({free / 1e6:,.1f} MB free on the file system of {folder})"
+    return ""
+
+
+def _remedy(number: int | None) -> str:
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space and run the same command again: what is committed is kept"
+    if number == errno.EFBIG:
+        return "raise the limit on file sizes (ulimit -f) and run the same command again"
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return "give a folder that can be written with --results-dir"
+    if number == errno.ENOENT:
+        return "something removed it meanwhile; run the same command again: what is missing is trained"
+    return "see to the disk and run the same command again: what is committed is kept"

@@ -1,0 +1,260 @@
+"""The one process that changes a results folder: commits, failures, checkpoints, the runs' record."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from raysweep.errors import ResultsError, StorageError
+from raysweep.store import checksum
+from raysweep.store.files import Folder
+from raysweep.store.manifest import Digest, read_receipt
+from raysweep.store.paths import Paths, is_temporary, trial_of
+from raysweep.store.record import Failure, RunEnvironment, SweepRecord, from_json, to_json
+from raysweep.store.verify import Damage, trial_damage, unfinished_damage
+from raysweep.trial.settings import TrialSettings
+
+if TYPE_CHECKING:
+    from raysweep.store.encoding import EncodedTrial
+
+
+class Writer:
+    """What `Ledger.open_for_writing` gives, while the lock is held.
+
+    One thread calls it; beside that, one that leaves at once may write `sweep.json`.
+
+    Every change is whole or not at all, and on the disk when the call returns. The folder is listed
+    once, at the start: the cost of a commit does not grow with what is there.
+
+    Args:
+        paths: the results folder, which exists and is locked.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        """Open the subfolders, made where they are missing, and list what is committed."""
+        self._paths = paths
+        self._stack = ExitStack()
+        try:
+            self._folder = self._open(Folder(paths.folder))
+            (
+                self._trials,
+                self._predictions,
+                self._curves,
+                self._failures,
+                self._checkpoints,
+                self._damaged,
+            ) = (self._open(Folder.create(path)) for path in paths.subfolders)
+            for folder in (self._folder, self._trials, self._predictions, self._curves):
+                folder.require_writable()
+            self._committed = _ids(self._trials, Paths.TABLE_SUFFIX)
+        except BaseException:
+            self.close()
+            raise
+        self._record: SweepRecord | None = None
+
+    def close(self) -> None:
+        """Let go of the folders."""
+        self._stack.close()
+
+    def clear_left_overs(self) -> None:
+        """Remove what earlier writers left: temporary files, tables without a row, what a commit ends."""
+        for folder in (
+            self._folder,
+            self._trials,
+            self._predictions,
+            self._curves,
+            self._failures,
+            self._checkpoints,
+        ):
+            for name in [name for name in folder.names() if is_temporary(name)]:
+                self._remove(folder, name)
+        for folder in (self._predictions, self._curves):
+            for trial_id in _ids(folder, Paths.TABLE_SUFFIX) - self._committed:
+                self._remove(folder, trial_id + Paths.TABLE_SUFFIX)
+        for folder, suffix in (
+            (self._failures, Paths.FAILURE_SUFFIX),
+            (self._checkpoints, Paths.CHECKPOINT_SUFFIX),
+        ):
+            for trial_id in _ids(folder, suffix) & self._committed:
+                self._remove(folder, trial_id + suffix)
+
+    def check(self) -> list[Damage]:
+        """Read every file; set a damaged trial's files aside, so that the trial is missing again.
+
+        Returns:
+            What was found wrong, file by file.
+
+        Raises:
+            UnknownSchemaError: another version of raysweep wrote a row; it is not touched.
+            StorageError: a file cannot be read or moved. What cannot be read now may be whole.
+        """
+        found: list[Damage] = []
+        for trial_id in sorted(self._committed):
+            if damage := trial_damage(self._paths, trial_id):
+                self._set_aside(trial_id)
+                found += damage
+        return [*found, *self._check_unfinished()]
+
+    def _check_unfinished(self) -> Iterator[Damage]:
+        failures = _ids(self._failures, Paths.FAILURE_SUFFIX)
+        checkpoints = _ids(self._checkpoints, Paths.CHECKPOINT_SUFFIX)
+        for damage in unfinished_damage(self._paths, failures, checkpoints):
+            folder = self._failures if damage.path.suffix == Paths.FAILURE_SUFFIX else self._checkpoints
+            self._move_to_damaged([(folder, damage.path.name, damage.path.name)], damage.trial_id)
+            yield damage
+
+    @property
+    def committed(self) -> set[str]:
+        """The ids of the trials that are done, by this writer or before."""
+        return self._committed.copy()  # at once: another thread may be committing
+
+    def commit(self, trial: "EncodedTrial") -> None:
+        """Make a trial done: its row is written last. The first of two commits of one trial stays.
+
+        Raises:
+            ResultsError: the bytes are not those of that trial; nothing is written.
+            StorageError: the disk is full, failing or read-only; the trial is still missing, or whole.
+        """
+        trial_id = trial.trial_id
+        if trial_id in self._committed:
+            return
+        _validate(trial)
+        name = trial_id + Paths.TABLE_SUFFIX
+        try:
+            self._put_tables(name, trial)
+        except StorageError:
+            self._take_back(name)
+            raise
+        self._committed.add(trial_id)
+        self._failures.remove(trial_id + Paths.FAILURE_SUFFIX)
+        self._checkpoints.remove(trial_id + Paths.CHECKPOINT_SUFFIX)
+
+    def _put_tables(self, name: str, trial: "EncodedTrial") -> None:
+        if trial.predictions is None:
+            self._predictions.remove(name)  # of an attempt whose commit was cut off
+        else:
+            self._predictions.put(name, trial.predictions)
+        self._curves.put(name, trial.curves)
+        self._trials.put(name, trial.trials)
+
+    def _take_back(self, name: str) -> None:
+        """Remove tables for which no row came to be, as far as the disk lets one."""
+        if not self._trials.has(name):
+            for folder in (self._predictions, self._curves):
+                with suppress(StorageError):
+                    folder.remove(name)
+
+    def record_failure(self, failure: Failure) -> None:
+        """Keep a trial's last failure for people to read; a trial that is done has none.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        if failure.trial_id not in self._committed:
+            self._failures.put(_file_name(failure.trial_id, Paths.FAILURE_SUFFIX), to_json(failure))
+
+    def put_checkpoint(self, trial_id: str, data: bytes) -> None:
+        """Keep what a long trial can go on from; the latest one counts.
+
+        Raises:
+            StorageError: it cannot be written; the one before stands.
+        """
+        if trial_id not in self._committed:
+            self._checkpoints.put(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX), checksum.append_seal(data))
+
+    def checkpoint(self, trial_id: str) -> bytes | None:
+        """The trial's latest checkpoint; None where there is none, or it is not what was written."""
+        try:
+            data = self._checkpoints.get(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX))
+            return None if data is None else checksum.strip_seal(data)
+        except (ResultsError, StorageError):
+            return None
+
+    def has_checkpoint(self, trial_id: str) -> bool:
+        """Return whether there is a checkpoint of the trial, be it usable or not."""
+        return self._checkpoints.has(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX))
+
+    def begin_run(self, name: str, content: Mapping[str, Any], environment: RunEnvironment) -> None:
+        """Write into `sweep.json` what is asked for now, and that a run starts.
+
+        Args:
+            name: of the sweep.
+            content: of the grid file, as plain JSON values.
+            environment: where the run is made, and with what.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        try:
+            known = from_json(SweepRecord, self._folder.get(Paths.RECORD))
+        except ResultsError:
+            known = None
+        if known is None:
+            self._move_to_damaged([(self._folder, Paths.RECORD, Paths.RECORD)], "sweep")
+        runs = () if known is None else known.runs
+        self._put_record(SweepRecord(name=name, content=content, runs=runs).begun(environment))
+
+    def end_run(self, exit_code: int) -> None:
+        """Write into `sweep.json` how the run that `begin_run` started has ended.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        if self._record is not None:
+            self._put_record(self._record.ended(exit_code))
+
+    def _put_record(self, record: SweepRecord) -> None:
+        self._folder.put(Paths.RECORD, to_json(record))
+        self._record = record
+
+    def _set_aside(self, trial_id: str) -> None:
+        """Move a trial's files; the row last: until it goes, a cut-off move is found and begun again."""
+        name = trial_id + Paths.TABLE_SUFFIX
+        tables = {"predictions": self._predictions, "curves": self._curves, "trials": self._trials}
+        moves = [(folder, name, kind + Paths.TABLE_SUFFIX) for kind, folder in tables.items()]
+        self._move_to_damaged(moves, trial_id)
+        self._committed.discard(trial_id)
+
+    def _move_to_damaged(self, moves: list[tuple[Folder, str, str]], what: str) -> None:
+        """Move entries, those that are there, into a new folder of `damaged/`."""
+        if not any(folder.has(name) for folder, name, _ in moves):
+            return
+        target = Folder.create(self._paths.damaged / f"{what}-{secrets.token_hex(4)}")
+        try:
+            for folder, name, new_name in moves:
+                folder.move(name, target, new_name)
+        finally:
+            target.close()
+
+    def _remove(self, folder: Folder, name: str) -> None:
+        """Remove a file of ours; a folder of that name is somebody's, and is moved out of the way."""
+        if folder.has_folder(name):
+            self._move_to_damaged([(folder, name, name)], "folder")
+        else:
+            folder.remove(name)
+
+    def _open(self, folder: Folder) -> Folder:
+        self._stack.callback(folder.close)
+        return folder
+
+
+def _ids(folder: Folder, suffix: str) -> set[str]:
+    return {found for name in folder.names() if (found := trial_of(name, suffix)) is not None}
+
+
+def _file_name(trial_id: str, suffix: str) -> str:
+    name = trial_id + suffix
+    if trial_of(name, suffix) is None:
+        raise ResultsError(f"{trial_id!r} is not a trial's id")
+    return name
+
+
+def _validate(trial: "EncodedTrial") -> None:
+    """Refuse bytes that do not belong together, or not to the trial that they are said to be of."""
+    receipt = read_receipt(trial.trials)
+    of_row = TrialSettings(**receipt.tally.settings).trial_id
+    if not trial.trial_id == receipt.trial_id == of_row:
+        raise ResultsError(f"the row sent for {trial.trial_id!r} is that of {of_row!r}")
+    sent = None if trial.predictions is None else Digest.of(trial.predictions)
+    if sent != receipt.predictions or Digest.of(trial.curves) != receipt.curves:
+        raise ResultsError(f"the tables sent for {trial.trial_id!r} are not those that its row vouches for")

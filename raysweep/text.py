@@ -1,0 +1,126 @@
+"""Words and numbers for people, and text from elsewhere made safe to print on a terminal."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from math import ceil, floor
+from typing import Any, Final
+
+TOGETHER: Final = "\N{NO-BREAK SPACE}"
+"""Stands for a space at which no line may break; printed as a plain one."""
+
+ROUNDING: Final = 2e-5
+"""What binary fractions may be off by in hundredths: 0.29 is a little less, 0.83 of four bytes 0.82999998."""
+
+
+def share(value: float) -> str:
+    """A share to two places, rounded down: 0.99 says that 0.99 is reached, 1.00 that all is right.
+
+    >>> share(0.987), share(0.29), share(0.82999998), share(1.0)
+    ('0.98', '0.29', '0.83', '1.00')
+    """
+    return f"{floor(100 * value + ROUNDING) / 100:.2f}"
+
+
+def plus_minus(half_width: float) -> str:
+    """Half an interval's width in four characters, rounded up: no interval is shown narrower than it is.
+
+    >>> plus_minus(0.0349), plus_minus(0.0004), plus_minus(0.996), plus_minus(6.353)
+    ('±.04', '±.01', '±1.0', '±6.4')
+    """
+    hundredths = ceil(100 * half_width - ROUNDING)
+    return f"±.{hundredths:02}" if hundredths < 100 else f"±{ceil(10 * half_width - ROUNDING) / 10:.1f}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count(1, "seed"), count(5000, "epoch")
+    ('1 seed', '5,000 epochs')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def ranges(numbers: Iterable[int], to: str = "–") -> str:
+    """Whole numbers, ascending; three or more in a row as a range.
+
+    >>> ranges([2, 3, 4, 7, 9, 10]), ranges([300, 16, 5, 4, 3], to="..")
+    ('2–4, 7, 9, 10', '3..5, 16, 300')
+    """
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [f"{run[0]}{to}{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return ", ".join(parts)
+
+
+def setting(name: str, value: Any) -> str:
+    """One setting as people say it.
+
+    >>> setting("epochs", 20000), setting("learning_rate", 0.01)
+    ('20,000 epochs', 'learning_rate 0.01')
+    """
+    if name == "epochs":
+        return count(value, "epoch")
+    return f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+
+
+def duration(seconds: float, *, rough: bool = False) -> str:
+    """Write a duration in its two largest units, or in the largest that still says enough.
+
+    >>> [duration(s) for s in (0.4, 9.96, 42, 470, 3720, 200_000)]
+    ['< 1 s', '10 s', '42 s', '7 min 50 s', '1 h 2 min', '2 d 7 h']
+    >>> [duration(s, rough=True) for s in (42, 250, 5000)]
+    ['40 s', '4 min', '1 h 20 min']
+    """
+    if rough:
+        unit = 10 if seconds < 90 else 60 if seconds < 3600 else 600
+        seconds = max(1, round(seconds / unit)) * unit
+    left = round(seconds)
+    if left < 1:
+        return "< 1 s"
+    parts = []
+    for size, unit_name in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        number, left = divmod(left, size)
+        if number:
+            parts.append(f"{number} {unit_name}")
+        elif parts:
+            break
+    return " ".join(parts[:2])
+
+
+def bar(shares: Sequence[float]) -> str:
+    """A small bar for each share, one character high.
+
+    >>> bar([0.0, 0.31, 0.86, 0.95, 1.0])
+    '▁▃▇██'
+    """
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int(value * 8))] for value in shares)
+
+
+def clean_text(text: str) -> str:
+    r"""Replace what could steer a terminal or reorder a line by a visible mark; keep tabs and line ends.
+
+    Removed are the C0 and C1 controls (ESC among them) and every invisible format character, which
+    covers the bidirectional controls (Unicode categories Cc, Cf, and lone surrogates, Cs). Line and
+    paragraph separators become line ends.
+
+    >>> clean_text("host\x1b[31m-a\u202eb\nnext")
+    'host�[31m-a�b\nnext'
+    >>> clean_text("one\r\ntwo\u2028three")
+    'one\ntwo\nthree'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_clean(character) for character in text.replace("\r\n", "\n"))
+
+
+def _clean(character: str) -> str:
+    if character in "\n\t":
+        return character
+    category = unicodedata.category(character)
+    if category in ("Zl", "Zp"):
+        return "\n"
+    return "\N{REPLACEMENT CHARACTER}" if category in ("Cc", "Cf", "Cs") else character

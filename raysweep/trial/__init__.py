@@ -1,0 +1,1 @@
+"""One trial: its settings and identity, its result, its cost."""

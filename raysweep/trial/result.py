@@ -1,0 +1,99 @@
+"""What a trained trial gives: plain arrays and numbers, the same with and without Ray or files.
+
+`experiment` makes these, `results.schema` writes them, and neither needs to know the other.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from raysweep.trial.settings import TrialSettings
+
+Ints: TypeAlias = npt.NDArray[np.int32]
+Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
+
+Status = Literal["done", "diverged"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """The learning curve: one point for every `curve_every` epochs, the last one perhaps for fewer.
+
+    A diverged trial's curve ends with the first epoch whose loss is not finite.
+    """
+
+    epoch: Ints
+    """(points,): the last epoch of each point, counted from 1."""
+    loss: Doubles
+    """(points,): mean over the point's epochs of the epoch's mean loss."""
+    accuracy: Doubles
+    """(points,): mean over the point's epochs of the accuracy per position, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """What the trained network says of held-out sequences; one row per window, sequence by sequence."""
+
+    sequence: Ints
+    """(rows,): index of the evaluation sequence, from 0."""
+    window: Ints
+    """(rows,): index of the window within its sequence, from 0."""
+    input: Ints
+    """(rows, n_in)"""
+    expected: Ints
+    """(rows, n_out)"""
+    predicted: Ints
+    """(rows, n_out): argmax of the softmax at each position."""
+    confidence: Floats
+    """(rows, n_out): the softmax value of each predicted symbol."""
+
+    @property
+    def exact(self) -> npt.NDArray[np.bool_]:
+        """(rows,): whether every position of the window is right."""
+        return np.asarray((self.predicted == self.expected).all(axis=1))
+
+    @property
+    def position_accuracy(self) -> Doubles:
+        """(n_out,): share of windows that are right at each position, first position first."""
+        return np.asarray((self.predicted == self.expected).mean(axis=0))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeight:
+    """One weight of the Keras model, as `raysweep show` lists it."""
+
+    layer: str
+    """Name of the layer: lstm, lstm_1, dense."""
+    weight: str
+    """kernel, recurrent_kernel or bias."""
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialResult:
+    """One finished trial. Times and device vary from run to run; everything else is reproducible."""
+
+    settings: TrialSettings
+    status: Status
+    """`done`, or `diverged`: a loss was NaN or infinite, which stops it, or the network ended so."""
+    loss: float
+    """Of the last epoch: categorical cross-entropy, mean over its batches; if diverged, may be not finite."""
+    accuracy: float
+    """Of the last epoch: accuracy per position, mean over its batches, 0 to 1."""
+    curve: Curve
+    predictions: Predictions | None
+    """None where the training diverged."""
+    layers: tuple[LayerWeight, ...]
+    updates: int
+    """Adam updates that were made; fewer than the settings' where the training diverged."""
+    trace_s: float
+    """Seconds spent tracing compiled steps for this trial."""
+    train_s: float
+    """Seconds of training, tracing not included."""
+    eval_s: float
+    """Seconds of evaluation, tracing not included."""
+    device: str
+    """`cpu` or `gpu`."""

@@ -1,0 +1,166 @@
+"""JSON and CSV: exactly what is promised, every number in full, no NaN."""
+
+import csv
+import io
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from raysweep import cli
+from raysweep.analysis.aggregate import CELL_SETTINGS, SweepAnalysis, analyse
+from raysweep.analysis.export import report_csv, report_json
+from raysweep.report.sweep_report import PLAN_UNKNOWN
+from tests.sweeps import planned, result_with, synthetic_results, trials_of, write_sweep
+
+BLOCK = {"arch": ["echo"], "mem": [4], "windows": [2], "batch_size": [2], "eval_sequences": [2]}
+SETTINGS = {
+    "arch": "echo",
+    "mem": 4,
+    "windows": 2,
+    "batch_size": 2,
+    "epochs": 500,
+    "learning_rate": 0.001,
+    "vocab": 100,
+    "values": 99,
+    "eval_sequences": 2,
+    "curve_every": 25,
+}
+
+
+@pytest.fixture
+def analysis(tmp_path: Path) -> SweepAnalysis:
+    """LEN 2 with two seeds, LEN 3 with one and a diverged one, LEN 4 diverged, LEN 5 not run."""
+    content = planned({**BLOCK, "len": [2, 3], "seed": [0, 1]}, {**BLOCK, "len": [4, 5], "seed": [0]})
+    len2_0, len2_1, len3_0, len3_1, len4_0, _ = trials_of(content)
+    results = [
+        result_with(len2_0, [(1, 1), (1, 1), (1, 1), (1, 0)], loss=1.5),
+        result_with(len2_1, [(1, 1), (1, 1), (0, 1), (1, 0)], loss=2.0),
+        result_with(len3_0, [(1, 1, 1), (1, 1, 0), (1, 1, 1), (1, 0, 1)]),
+        *synthetic_results([len3_1, len4_0], diverged=lambda _: True),
+    ]
+    return analyse(write_sweep(tmp_path / "s", content, results))
+
+
+def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
+    text = report_json(analysis)
+    half_width = 12.706204736174694 * 0.125  # t(0.975, 1) times s / sqrt(2) of 3/4 and 2/4
+    assert half_width > 0.625  # so that both ends are cut
+    nothing = {"windows": 0, "exact_match": None, "interval": None, "loss": None, "accuracy": None}
+    assert json.loads(text) == {
+        "sweep": "lengths",
+        "trials": {"done": 3, "diverged": 2, "failed": 0, "missing": 1},
+        "cells": [
+            {
+                "settings": {**SETTINGS, "len": 2, "n_in": 2},
+                "planned": True,
+                "seeds": [0, 1],
+                "diverged": [],
+                "windows": 8,
+                "exact_match": 5 / 8,
+                "interval": {"low": 0.0, "high": 1.0, "over": "seeds", "n": 2},
+                "position_accuracy": [7 / 8, 6 / 8],
+                "loss": 1.75,
+                "accuracy": 0.5,
+            },
+            {
+                "settings": {**SETTINGS, "len": 3, "n_in": 3},
+                "planned": True,
+                "seeds": [0],
+                "diverged": [1],
+                "windows": 4,
+                "exact_match": 0.5,
+                "interval": None,  # both sequences have one exact window of two
+                "position_accuracy": [1.0, 0.75, 0.75],
+                "loss": 1.0,
+                "accuracy": 0.5,
+            },
+            {
+                "settings": {**SETTINGS, "len": 4, "n_in": 4},
+                "planned": True,
+                "seeds": [],
+                "diverged": [0],
+                "position_accuracy": [],
+                **nothing,
+            },
+            {
+                "settings": {**SETTINGS, "len": 5, "n_in": 5},
+                "planned": True,
+                "seeds": [],
+                "diverged": [],
+                "position_accuracy": [],
+                **nothing,
+            },
+        ],
+    }
+    assert text.endswith("}\n")
+
+
+def test_json_keeps_the_promised_order_and_no_nan(analysis: SweepAnalysis) -> None:
+    text = report_json(analysis)
+    cell = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))["cells"][0]
+    assert list(cell["settings"]) == list(CELL_SETTINGS)
+    assert " ".join(cell) == (
+        "settings planned seeds diverged windows exact_match interval position_accuracy loss accuracy"
+    )
+
+
+def test_csv_has_one_row_per_cell(analysis: SweepAnalysis) -> None:
+    rows = list(csv.DictReader(io.StringIO(report_csv(analysis))))
+    figures = "planned seeds diverged evaluated_windows exact_match "
+    figures += "interval_low interval_high interval_over interval_n"
+    positions = "position_1 position_2 position_3"
+    assert list(rows[0]) == [*CELL_SETTINGS, *figures.split(), *positions.split(), "loss", "accuracy"]
+    assert [row["len"] for row in rows] == ["2", "3", "4", "5"]
+    two, three, four, five = rows
+    assert (two["seeds"], two["planned"], two["windows"], two["evaluated_windows"]) == (
+        "0 1",
+        "true",
+        "2",
+        "8",
+    )
+    assert (two["exact_match"], two["position_1"], two["position_3"]) == ("0.625", "0.875", "")
+    assert (two["interval_low"], two["interval_over"], two["interval_n"]) == ("0.0", "seeds", "2")
+    assert (three["diverged"], three["interval_over"], three["position_3"]) == ("1", "", "0.75")
+    assert (four["seeds"], four["diverged"], four["loss"]) == ("", "0", "")
+    assert (five["exact_match"], five["evaluated_windows"]) == ("", "0")
+
+
+def test_csv_and_json_carry_the_same_numbers_in_full(tmp_path: Path) -> None:
+    content = planned({**BLOCK, "len": [3], "seed": [0, 1, 2], "learning_rate": [0.0012345678901]})
+    analysis = analyse(write_sweep(tmp_path / "s", content, synthetic_results(trials_of(content))))
+    cell = json.loads(report_json(analysis))["cells"][0]
+    (row,) = csv.DictReader(io.StringIO(report_csv(analysis)))
+    assert float(row["exact_match"]) == cell["exact_match"] == analysis.cells[0].exact_match
+    assert float(row["interval_low"]) == cell["interval"]["low"]
+    assert [float(row[f"position_{i}"]) for i in (1, 2, 3)] == cell["position_accuracy"]
+    assert float(row["learning_rate"]) == cell["settings"]["learning_rate"] == 0.0012345678901
+    assert float(row["loss"]) == cell["loss"]
+
+
+@pytest.mark.parametrize("form", ["as_json", "as_csv"])
+@pytest.mark.parametrize("record", [None, b"torn"])
+def test_without_a_record_stderr_says_what_the_numbers_cannot(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
+    record: bytes | None,
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the command's own; pytest keeps its handlers
+    content = planned({**BLOCK, "len": [2, 3]})
+    ledger = write_sweep(tmp_path / "s", content, synthetic_results(trials_of(content)[:1]))
+    known = analyse(ledger)
+    cli.report(tmp_path / "s", **{form: True})
+    assert capsys.readouterr().err == ""
+    ledger.paths.record.unlink()
+    if record is not None:
+        ledger.paths.record.write_bytes(record)
+    unknown = analyse(ledger)
+    cli.report(tmp_path / "s", **{form: True})
+    printed = capsys.readouterr()
+    assert printed.err == f"{PLAN_UNKNOWN}\n"
+    assert printed.out == (report_json if form == "as_json" else report_csv)(unknown)
+    assert known.plan_known
+    assert not unknown.plan_known

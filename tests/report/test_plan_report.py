@@ -1,0 +1,124 @@
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from raysweep.grid import Grid, grid_from_content, read_grid
+from raysweep.report.plan_report import plan_view
+from raysweep.trial.cost import Measured, Pace, assumed_seconds
+
+GRIDS = Path(__file__).parents[2] / "grids"
+
+
+def plan(grid: Grid, done: int = 0, cpus: int = 2) -> str:
+    """Print a plan at 80 columns without colour, its first trials done at half the assumed speed.
+
+    A line break comes first and blanks at the lines' ends are left out, as in the goldens below.
+    """
+    finished = grid.trials[:done]
+    pace = Pace(Measured(trial, 2 * assumed_seconds(trial)) for trial in finished)
+    file = io.StringIO()
+    console = Console(file=file, width=80, color_system=None)
+    console.print(plan_view(grid, {trial.trial_id for trial in finished}, pace, cpus))
+    printed = file.getvalue().splitlines()
+    assert all(len(line) <= 80 for line in printed)
+    return "\n" + "".join(f"{line.rstrip()}\n" for line in printed)
+
+
+def grid_of(*blocks, **sections) -> Grid:
+    return grid_from_content({"name": "asked", "grid": list(blocks), **sections}, source="test")
+
+
+def test_a_fresh_plan():
+    assert (
+        plan(read_grid(GRIDS / "lengths.yaml"))
+        == """
+lengths: 56 trials, 0 done, 56 to train, about 5 min on 2 cores (pace assumed)
+
+  arch     len   mem               epochs  trials  done  to train   core time
+  echo     2..8  16, 50, 150, 300     500      28     0        28        49 s
+  seq2seq  2..8  16, 50, 150, 300   5,000      28     0        28  8 min 44 s
+"""
+    )
+
+
+def test_a_plan_under_way():
+    assert (
+        plan(read_grid(GRIDS / "lengths.yaml"), done=31)
+        == """
+lengths: 56 trials, 31 done, 25 to train, about 9 min on 2 cores (pace measured
+on 31 trials)
+
+  arch     len   mem               epochs  trials  done  to train  core time
+  echo     2..8  16, 50, 150, 300     500      28    28         0          –
+  seq2seq  2..8  16, 50, 150, 300   5,000      28     3        25     17 min
+"""
+    )
+
+
+def test_a_plan_that_is_done():
+    assert (
+        plan(read_grid(GRIDS / "longer.yaml"), done=18)
+        == """
+longer: 18 trials, 18 done, nothing to train
+
+  arch     len      mem       epochs  trials  done  to train  core time
+  seq2seq  4, 6, 8  150, 300   5,000       6     6         0          –
+  seq2seq  4, 6, 8  150, 300  10,000       6     6         0          –
+  seq2seq  4, 6, 8  150, 300  20,000       6     6         0          –
+"""
+    )
+
+
+def test_a_union_shows_no_combination_that_is_not_asked_for():
+    assert (
+        plan(read_grid(GRIDS / "notebook.yaml"), cpus=1)
+        == """
+notebook: 15 trials, 0 done, 15 to train, about 5 min on 1 core (pace assumed)
+
+  arch     len  mem  seed  epochs  trials  done  to train   core time
+  echo     6    16   0..4     500       5     0         5         4 s
+  seq2seq  2    150  0..4   5,000       5     0         5        54 s
+  seq2seq  4    300  0..4   5,000       5     0         5  3 min 54 s
+"""
+    )
+
+
+def test_every_setting_that_differs_is_shown():
+    grid = grid_of(
+        {"arch": "seq2seq", "len": [2, 3, 4, 8], "mem": 16, "n_in": [8, 9], "learning_rate": [0.001, 1e-05]},
+        {"arch": "echo", "len": 6, "mem": 16, "seed": [0, 1, 2, 4], "epochs": 1500},
+        resources={"cpu": 2},
+    )
+    assert (
+        plan(grid, cpus=8)
+        == """
+asked: 20 trials, 0 done, 20 to train, about 20 s on 8 cores (pace assumed)
+
+  learning_rate 0.001
+  arch     len      mem  seed    n_in  epochs  trials  done  to train  core time
+  seq2seq  2..4, 8  16   0       8, 9   5,000       8     0         8       16 s
+  echo     6        16   0..2,   6      1,500       4     0         4        5 s
+                         4
+
+  learning_rate 1e-05
+  arch     len      mem  seed  n_in  epochs  trials  done  to train  core time
+  seq2seq  2..4, 8  16   0     8, 9   5,000       8     0         8       16 s
+"""
+    )
+
+
+def test_a_plan_without_trials_of_its_own_in_the_folder():
+    grid, other = read_grid(GRIDS / "longer.yaml"), read_grid(GRIDS / "tutorial.yaml")
+    file = io.StringIO()
+    console = Console(file=file, width=80, color_system=None)
+    console.print(plan_view(grid, {trial.trial_id for trial in other.trials}, Pace(), 2))
+    assert file.getvalue().startswith("longer: 18 trials, 0 done, 18 to train, about ")
+
+
+def test_a_plan_that_this_machine_cannot_run_promises_no_time():
+    grid = grid_of({"arch": "echo", "len": 2, "mem": 4}, resources={"cpu": 8, "gpu": 0.5})
+    assert "asked: 1 trial, 0 done, 1 to train, but not here" in plan(grid, cpus=2)
+    assert "a trial asks for 8 cores and 0.5 GPUs, there are 2 cores and 0 GPUs" in plan(grid).replace(
+        "\n", " "
+    )

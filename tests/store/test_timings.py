@@ -1,0 +1,38 @@
+"""The pace of a sweep is read from its rows, without the diverged ones, and never fails a command."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from raysweep.store.encoding import encode
+from raysweep.store.ledger import Ledger
+from raysweep.store.timings import measured
+from tests.make_results import PROVENANCE, synthetic_result, synthetic_settings
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Two trials that were measured, and one that diverged."""
+    ledger, rng = Ledger(tmp_path / "sweep"), np.random.default_rng(0)
+    with ledger.open_for_writing() as writer:
+        for seed in range(3):
+            result = synthetic_result(synthetic_settings(seed=seed), rng, diverged=seed == 2)
+            result = dataclasses.replace(result, trace_s=1.0, train_s=10.0 * (seed + 1), eval_s=0.5)
+            writer.commit(encode(result, PROVENANCE))
+    return ledger
+
+
+def test_what_finished_trials_have_cost(ledger: Ledger) -> None:
+    costs = {cost.settings: cost.seconds for cost in measured(ledger)}
+    assert costs == {synthetic_settings(seed=0): 11.5, synthetic_settings(seed=1): 21.5}
+
+
+def test_nothing_is_measured_where_nothing_is_there(tmp_path: Path) -> None:
+    assert measured(Ledger(tmp_path / "none")) == []
+
+
+def test_a_damaged_row_leaves_the_pace_to_be_assumed(ledger: Ledger) -> None:
+    Path(ledger.files("trials")[0]).write_bytes(b"torn")
+    assert measured(ledger) == []

@@ -1,0 +1,89 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raysweep.trial.cost import (
+    START_S,
+    Measured,
+    Pace,
+    assumed_seconds,
+    forward_multiplications,
+    longest_first,
+    makespan,
+    num_weights,
+)
+from raysweep.trial.settings import TrialSettings
+
+
+def echo(**given) -> TrialSettings:
+    return TrialSettings(**{"arch": "echo", "len": 6, "mem": 16, "seed": 0, **given})
+
+
+def seq2seq(**given) -> TrialSettings:
+    return TrialSettings(**{"arch": "seq2seq", "len": 2, "mem": 150, "seed": 0, **given})
+
+
+def test_arithmetic_counted_by_hand():
+    # echo, one window of one timestep: M × 4M for the state, M × vocab for the softmax
+    tiny = echo(len=1, mem=2, vocab=3, values=3, windows=1, batch_size=1)
+    assert forward_multiplications(tiny) == 2 * 8 + 2 * 3
+    assert num_weights(tiny) == (3 * 8 + 2 * 8 + 8) + (2 * 3 + 3)
+    # seq2seq, 5 steps in, one projection of what is repeated, 2 steps out
+    pair = seq2seq(mem=2, vocab=3, values=3, windows=1, batch_size=1)
+    assert forward_multiplications(pair) == (5 + 1 + 2) * 2 * 8 + 2 * (2 * 3)
+    assert num_weights(pair) == (3 * 8 + 2 * 8 + 8) + (2 * 8 + 2 * 8 + 8) + (2 * 3 + 3)
+
+
+@pytest.mark.parametrize(
+    ("trial", "milliseconds"),
+    [(echo(), (0.4, 1.1)), (seq2seq(), (1.4, 2.4)), (seq2seq(len=4, mem=300), (7.5, 11.0))],
+)
+def test_an_assumed_epoch_is_near_the_measured_ones(trial, milliseconds):
+    longer = trial.model_copy(update={"epochs": trial.epochs + 1000})
+    epoch_ms = assumed_seconds(longer) - assumed_seconds(trial)
+    assert milliseconds[0] < epoch_ms < milliseconds[1]
+
+
+def test_a_pace_is_assumed_until_something_is_measured():
+    assert Pace().n_measured == 0
+    assert Pace().seconds(echo()) == assumed_seconds(echo())
+
+
+def test_a_pace_comes_from_the_closest_kin():
+    pace = Pace([Measured(echo(), 3 * assumed_seconds(echo()))])
+    pace.add(Measured(seq2seq(), 5 * assumed_seconds(seq2seq())))
+    pace.add(Measured(seq2seq(mem=300), 7 * assumed_seconds(seq2seq(mem=300))))
+    assert pace.n_measured == 3
+    replicate, relative = seq2seq(seed=9), seq2seq(mem=200)
+    assert pace.seconds(replicate) == pytest.approx(5 * assumed_seconds(replicate))
+    assert 5 < pace.seconds(relative) / assumed_seconds(relative) < 7
+    assert pace.seconds(echo(mem=50)) == pytest.approx(3 * assumed_seconds(echo(mem=50)))
+
+
+def test_another_architecture_is_better_than_nothing():
+    pace = Pace([Measured(seq2seq(), 2 * assumed_seconds(seq2seq()))])
+    assert pace.seconds(echo()) == pytest.approx(2 * assumed_seconds(echo()))
+
+
+def test_longest_first_keeps_the_order_of_equals():
+    trials = [echo(seed=1), seq2seq(seed=1), echo(seed=0), seq2seq(seed=0)]
+    assert longest_first(trials, Pace()) == [trials[1], trials[3], trials[0], trials[2]]
+
+
+def test_makespan_by_hand():
+    pace = Pace(Measured(echo(len=n), n) for n in (4, 3, 3, 2, 2))
+    trials = [echo(len=n, seed=seed) for n, seed in ((2, 0), (3, 0), (2, 1), (3, 1), (4, 0))]
+    # LPT on two slots: 4 2 | 3 3, then 2 to either: 8 (the best would be 7)
+    assert makespan(trials, pace, 2) == pytest.approx(START_S + 8)
+    assert makespan(trials, pace, 100) == pytest.approx(START_S + 4)
+    assert makespan([], pace, 2) == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 8))
+def test_makespan_lies_between_its_bounds(lengths, slots):
+    trials = [echo(len=n, seed=seed) for seed, n in enumerate(lengths)]
+    seconds = [Pace().seconds(trial) for trial in trials]
+    floor = max(max(seconds), sum(seconds) / slots)
+    # Graham 1969: list scheduling is within 2 - 1/slots of the best schedule.
+    assert floor - 1e-9 <= makespan(trials, Pace(), slots) - START_S <= (2 - 1 / slots) * floor + 1e-9

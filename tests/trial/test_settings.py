@@ -1,0 +1,152 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from raysweep.trial.settings import ARCHS, TrialSettings, disagreements, resolve
+
+ECHO: dict[str, Any] = {"arch": "echo", "len": 6, "mem": 16, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("given", "trial_id"),
+    [
+        (ECHO, "echo-len6-mem16-seed0-b6db9f28b96e"),
+        ({"arch": "seq2seq", "len": 2, "mem": 150, "seed": 0}, "seq2seq-len2-mem150-seed0-ae80fa53082c"),
+        ({"arch": "seq2seq", "len": 8, "mem": 300, "seed": 3}, "seq2seq-len8-mem300-seed3-6852d5ebac16"),
+        (
+            {**ECHO, "mem": 20, "len": 5, "values": 100, "windows": 21, "batch_size": 7},
+            "echo-len5-mem20-seed0-efda5cf714f8",
+        ),
+        ({**ECHO, "learning_rate": 1e-4}, "echo-len6-mem16-seed0-4a984857d685"),
+    ],
+)
+def test_golden_ids(given, trial_id):
+    assert TrialSettings(**given).trial_id == trial_id
+
+
+def test_canonical_json_is_the_whole_resolved_content():
+    assert TrialSettings(**ECHO).canonical_json == (
+        '{"arch":"echo","batch_size":5,"curve_every":25,"epochs":500,"eval_sequences":50,'
+        '"learning_rate":0.001,"len":6,"mem":16,"n_in":6,"seed":0,"semantics":1,"values":99,'
+        '"vocab":100,"windows":20}'
+    )
+
+
+@st.composite
+def trials(draw):
+    arch = draw(st.sampled_from(ARCHS))
+    n_out = draw(st.integers(1, 20))
+    windows = draw(st.integers(1, 60))
+    batch_size = draw(st.sampled_from([d for d in range(1, windows + 1) if windows % d == 0]))
+    vocab = draw(st.integers(2, 200))
+    return {
+        "arch": arch,
+        "len": n_out,
+        "mem": draw(st.integers(1, 500)),
+        "seed": draw(st.integers(0, 2**31 - 1)),
+        "n_in": n_out if arch == "echo" else draw(st.integers(n_out, 40)),
+        "windows": windows,
+        "batch_size": batch_size,
+        "epochs": draw(st.integers(1, 10**9)),
+        "learning_rate": draw(st.floats(1e-9, 1.0)),
+        "vocab": vocab,
+        "values": draw(st.integers(1, vocab)),
+        "eval_sequences": draw(st.integers(1, 1000)),
+        "curve_every": draw(st.integers(1, 1000)),
+    }
+
+
+@settings(deadline=None)
+@given(trials(), st.randoms(use_true_random=False))
+def test_an_id_ignores_the_order_of_its_settings(trial, rng):
+    shuffled = list(trial.items())
+    rng.shuffle(shuffled)
+    assert TrialSettings(**dict(shuffled)).trial_id == TrialSettings(**trial).trial_id
+
+
+@settings(deadline=None)
+@given(trials())
+def test_settings_round_trip_through_json(trial):
+    asked = TrialSettings(**trial)
+    again = TrialSettings(**json.loads(json.dumps(asked.model_dump())))
+    assert (again, again.trial_id) == (asked, asked.trial_id)
+
+
+@pytest.mark.parametrize("field", sorted(TrialSettings.model_fields))
+def test_every_setting_is_part_of_the_identity(field):
+    base: dict[str, Any] = {**ECHO, "arch": "seq2seq", "len": 2}
+    others: dict[str, Any] = {"arch": "echo", "batch_size": 7, "learning_rate": 0.5, "vocab": 101}
+    assert TrialSettings(**{**base, field: others.get(field, 42)}).trial_id != TrialSettings(**base).trial_id
+
+
+def test_defaults_are_the_same_as_their_values_written_out():
+    written: dict[str, Any] = {
+        "n_in": 5, "windows": 21, "batch_size": 21, "epochs": 5000, "learning_rate": 0.001,
+        "vocab": 100, "values": 99, "eval_sequences": 50, "curve_every": 25,
+    }  # fmt: skip
+    silent: dict[str, Any] = {"arch": "seq2seq", "len": 4, "mem": 300, "seed": 0}
+    assert TrialSettings(**silent, **written) == TrialSettings(**silent)
+    assert TrialSettings(**silent).updates == 5000
+    assert TrialSettings(**ECHO).updates == 2000
+
+
+def test_seq2seq_reads_five_timesteps_or_as_many_as_it_writes():
+    n_in = [TrialSettings(arch="seq2seq", len=n, mem=1, seed=0).n_in for n in (1, 5, 6, 8)]
+    assert n_in == [5, 5, 6, 8]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"len": 6, "n_in": 5}, "len", "6 (n_out) is more than n_in = 5; use at most 5"),
+        (
+            {"arch": "echo", "n_in": 5},
+            "n_in",
+            "5 is not len = 2, but echo repeats its whole input; leave n_in out",
+        ),
+        ({"batch_size": 20}, "batch_size", "20 does not divide windows = 21; use 1, 3, 7 or 21"),
+        ({"values": 101}, "values", "101 is more than vocab = 100; use at most 100"),
+    ],
+)
+def test_settings_that_disagree_are_refused_by_name(change, field, message):
+    trial = {"arch": "seq2seq", "len": 2, "mem": 16, "seed": 0, **change}
+    assert list(disagreements(resolve(trial))) == [(field, message)]
+    with pytest.raises(ValidationError) as caught:
+        TrialSettings(**trial)
+    (error,) = caught.value.errors()
+    assert (error["ctx"]["field"], error["msg"]) == (field, message)
+
+
+def test_all_disagreements_are_found_and_unknown_values_are_passed_over():
+    trial = {**ECHO, "batch_size": 7, "values": 101}
+    assert [field for field, _ in disagreements(resolve(trial))] == ["batch_size", "values"]
+    assert not list(disagreements(resolve({**trial, "batch_size": None, "vocab": None, "len": None})))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mem": "16"}, {"mem": 16.0}, {"mem": True}, {"mem": 0}, {"seed": -1}, {"seed": 2**31},
+        {"arch": "rnn"}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"memm": 16}, {"len": None},
+    ],
+)  # fmt: skip
+def test_nothing_is_coerced_clamped_or_passed_over(change):
+    with pytest.raises(ValidationError):
+        TrialSettings(**{**ECHO, **change})
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        TrialSettings(**ECHO).mem = 17  # type: ignore[misc]  # that it cannot be set is the test
+
+
+def test_a_copy_has_an_identity_of_its_own_and_is_validated():
+    first = TrialSettings(**ECHO)
+    assert first.trial_id  # read, and so kept, before it is copied
+    assert first.model_copy(update={"seed": 1}).trial_id == TrialSettings(**{**ECHO, "seed": 1}).trial_id
+    with pytest.raises(ValidationError, match="does not divide"):
+        first.model_copy(update={"batch_size": 3})
