@@ -7,6 +7,7 @@ must end with is what docs/reliability.md promises; every other end is printed, 
 import argparse
 import random
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -58,11 +59,9 @@ class Moments:
         """Kill one of the processes that a run cannot do without, from its first millisecond on."""
         name = self.chance.choice(PARTS)
         with self.sandbox.running(faults=[SLOW]) as command:
-            victim = wait_for(lambda: self.sandbox.part(name) or command.poll() is not None)
+            victim = wait_for(lambda: self.sandbox.part(name))
             after = self.chance.uniform(0, LATEST_S) * self.chance.choice((0.01, 0.3, 1))
             time.sleep(after)
-            if command.poll() is not None:
-                return
             kill(victim)
             began = time.monotonic()
             out, err = command.communicate(timeout=120)
@@ -143,6 +142,7 @@ def main() -> None:
             for name, (count, act) in kinds.items():
                 count, before = round(count * asked.share), len(moments.wrong)
                 for _ in range(count):
+                    shutil.rmtree(sandbox.results, ignore_errors=True)
                     act()
                 print(f"{name}: {count - len(moments.wrong) + before} of {count} right", flush=True)
         finally:
