@@ -70,8 +70,8 @@ class Campaign:
             command.communicate()
         self.undisturbed_s = time.monotonic() - began
         self.expected = tables(sandbox.results)
-        receipts = sandbox.ledger.receipts(sandbox.ledger.committed()).values()
-        self.trial_s = statistics.fmean(receipt.tally.seconds for receipt in receipts)
+        manifests = sandbox.ledger.manifests(sandbox.ledger.committed()).values()
+        self.trial_s = statistics.fmean(manifest.counts.seconds for manifest in manifests)
         shutil.rmtree(sandbox.results)
 
     def sweep(self, kills: int) -> None:

@@ -120,12 +120,20 @@ def plan(
     from raysweep.report.plan_report import plan_view
     from raysweep.store.ledger import Ledger
     from raysweep.store.timings import measured
-    from raysweep.trial.cost import Pace
+    from raysweep.trial.cost import RuntimeEstimate
 
     asked = read_grid(grid, name=name)
     ledger = Ledger(results_dir / asked.name)
     cores = cpus or local_cpus()
-    _print(plan_view(asked, ledger.plausible(), Pace(measured(ledger)), cores, local_gpus()))
+    _print(
+        plan_view(
+            asked,
+            ledger.committed_with_expected_sizes(),
+            RuntimeEstimate(measured(ledger)),
+            cores,
+            local_gpus(),
+        )
+    )
 
 
 @app.command()

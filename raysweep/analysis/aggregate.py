@@ -1,7 +1,7 @@
 """What a sweep's results say: exact-match, accuracy per position and intervals over replicates.
 
-`analyse` reads (the ledger's lists, and each trial's tally); everything else here is arithmetic on what
-was read. Counts stay whole numbers until they are divided, once. Works in the middle of a run.
+`analyse` reads (the ledger's lists, and each trial's counts); everything else here is arithmetic on what
+was read. StatusCounts stay whole numbers until they are divided, once. Works in the middle of a run.
 """
 
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from raysweep.analysis.interval import Interval, interval_of_mean
-from raysweep.store.counts import SETTING_NAMES, Tally
+from raysweep.store.counts import SETTING_NAMES, TrialCounts
 from raysweep.store.ledger import Failure, Ledger
 from raysweep.store.planned import planned_trials
 from raysweep.trial.settings import TrialSettings
@@ -72,7 +72,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class StatusCounts:
     """Trials of the latest grid by status; where no grid is known, all trials that left a trace."""
 
     done: int
@@ -91,7 +91,7 @@ class SweepAnalysis:
     """Everything that the report, the JSON and the CSV say, as numbers."""
 
     name: str
-    counts: Counts
+    counts: StatusCounts
     cells: tuple[Cell, ...]
     """By arch, len, mem and the other settings, in ascending order."""
     failures: tuple[Failure, ...]
@@ -110,8 +110,8 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
     record = ledger.record()
     planned = planned_trials(record)
     failures = ledger.failures()  # before the trials, so that one that succeeds meanwhile counts as done
-    receipts = ledger.receipts(sorted(ledger.committed()))
-    done = {trial_id: receipt.tally for trial_id, receipt in receipts.items()}
+    manifests = ledger.manifests(sorted(ledger.committed()))
+    done = {trial_id: manifest.counts for trial_id, manifest in manifests.items()}
     if not (done or failures or record):
         raise ledger.no_sweep()
     gathered = _gather(done, planned or {}, failures)
@@ -126,20 +126,22 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
     )
 
 
-def _counts(done: Mapping[str, Tally], planned: Collection[str] | None, failures: Collection[str]) -> Counts:
+def _counts(
+    done: Mapping[str, TrialCounts], planned: Collection[str] | None, failures: Collection[str]
+) -> StatusCounts:
     asked = {*done, *failures} if planned is None else planned
     found = Counter(
         done[trial_id].status if trial_id in done else "failed" if trial_id in failures else "missing"
         for trial_id in asked
     )
-    return Counts(**{name: found[name] for name in ("done", "diverged", "failed", "missing")})
+    return StatusCounts(**{name: found[name] for name in ("done", "diverged", "failed", "missing")})
 
 
 @dataclass(slots=True)
 class _Replicates:
     """What belongs to one cell."""
 
-    done: list[Tally]
+    done: list[TrialCounts]
     diverged: list[int]
     failed: list[int]
     missing: list[int]
@@ -150,31 +152,31 @@ _Key = tuple[Any, ...]
 
 
 def _gather(
-    tallies: Mapping[str, Tally], planned: Mapping[str, TrialSettings], failures: Collection[str]
+    trial_counts: Mapping[str, TrialCounts], planned: Mapping[str, TrialSettings], failures: Collection[str]
 ) -> dict[_Key, _Replicates]:
     """Sort trials into cells: those that are committed, and those that the grid asks for."""
     cells: dict[_Key, _Replicates] = defaultdict(lambda: _Replicates([], [], [], [], set()))
-    for tally in tallies.values():
-        cell = cells[tuple(tally.settings[name] for name in CELL_SETTINGS)]
-        if tally.status == "done":
-            cell.done.append(tally)
+    for counts in trial_counts.values():
+        cell = cells[tuple(counts.settings[name] for name in CELL_SETTINGS)]
+        if counts.status == "done":
+            cell.done.append(counts)
         else:
-            cell.diverged.append(tally.settings["seed"])
+            cell.diverged.append(counts.settings["seed"])
     for trial_id, settings in planned.items():
         cell = cells[tuple(getattr(settings, name) for name in CELL_SETTINGS)]
         cell.planned.add(settings.seed)
-        if trial_id not in tallies:
+        if trial_id not in trial_counts:
             (cell.failed if trial_id in failures else cell.missing).append(settings.seed)
     return cells
 
 
 def _cell(key: _Key, replicates: _Replicates) -> Cell:
     """Divide the sums; `key` has the settings in the order of `CELL_SETTINGS`."""
-    done = sorted(replicates.done, key=lambda tally: tally.settings["seed"])
-    windows = sum(tally.windows for tally in done)
-    seeds = tuple(tally.settings["seed"] for tally in done)
+    done = sorted(replicates.done, key=lambda counts: counts.settings["seed"])
+    windows = sum(counts.windows for counts in done)
+    seeds = tuple(counts.settings["seed"] for counts in done)
     committed = {*seeds, *replicates.diverged}
-    right = zip(*(tally.right for tally in done), strict=True)
+    right = zip(*(counts.right for counts in done), strict=True)
     return Cell(
         settings=dict(zip(CELL_SETTINGS, key, strict=True)),
         planned=bool(replicates.planned),
@@ -184,18 +186,18 @@ def _cell(key: _Key, replicates: _Replicates) -> Cell:
         missing=tuple(sorted(replicates.missing)),
         unplanned=tuple(sorted(committed - replicates.planned)) if replicates.planned else (),
         windows=windows,
-        exact_match=sum(tally.exact for tally in done) / windows if windows else None,
+        exact_match=sum(counts.exact for counts in done) / windows if windows else None,
         interval=_interval(done),
         position_accuracy=tuple(sum(hits) / windows for hits in right),
-        loss=sum(tally.loss for tally in done) / len(done) if done else None,
-        accuracy=sum(tally.accuracy for tally in done) / len(done) if done else None,
+        loss=sum(counts.loss for counts in done) / len(done) if done else None,
+        accuracy=sum(counts.accuracy for counts in done) / len(done) if done else None,
     )
 
 
-def _interval(done: Sequence[Tally]) -> Interval | None:
+def _interval(done: Sequence[TrialCounts]) -> Interval | None:
     """Over seeds, or over the evaluation sequences of the only one."""
     if not done:
         return None
     if len(done) > 1:
-        return interval_of_mean([tally.exact for tally in done], done[0].windows, "seeds")
+        return interval_of_mean([counts.exact for counts in done], done[0].windows, "seeds")
     return interval_of_mean(done[0].exact_by_sequence, done[0].settings["windows"], "sequences")

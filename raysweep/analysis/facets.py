@@ -1,7 +1,7 @@
-"""Cells in panels: each a LEN × MEM table in which nothing but LEN, MEM and the seed varies.
+"""Cells in facets: each a LEN × MEM table in which nothing but LEN, MEM and the seed varies.
 
-So whatever else varies within an architecture makes panels of its own, and is never averaged over. Every
-cell stands in one panel.
+So whatever else varies within an architecture makes facets of its own, and is never averaged over. Every
+cell stands in one facet.
 """
 
 from collections import defaultdict
@@ -21,27 +21,27 @@ _OTHER_AXES: Final = (
     "epochs",
     *(name for name in CELL_SETTINGS if name not in ("arch", "len", "mem", "epochs")),
 )
-"""What makes panels, in the order in which it is told."""
+"""What makes facets, in the order in which it is told."""
 _SAID_ELSEWHERE: Final = ("epochs", "eval_sequences", "curve_every")
 """Settings whose departure from the default needs no word in a title, unless they vary."""
 
 _Key = tuple[Any, ...]
-"""What the cells of a panel agree in: the values of `_OTHER_AXES`."""
+"""What the cells of a facet agree in: the values of `_OTHER_AXES`."""
 
 
 @dataclass(frozen=True)
-class Panel:
+class Facet:
     """The cells of one architecture that agree in everything but LEN and MEM."""
 
     arch: str
     title: str
     """The architecture, its epochs and updates, and every other setting that varies or is unusual."""
     label: str
-    """The architecture, and what tells this panel from its others."""
+    """The architecture, and what tells this facet from its others."""
     cells: Mapping[tuple[int, int], Cell]
     """By (LEN, MEM); at least one."""
     whole: bool
-    """Whether no other panel has a cell of the same settings but for LEN, MEM and the seed."""
+    """Whether no other facet has a cell of the same settings but for LEN, MEM and the seed."""
 
     @cached_property
     def lens(self) -> list[int]:
@@ -64,15 +64,15 @@ class Panel:
         return next(iter(self.cells.values()))
 
 
-def panels(cells: Iterable[Cell]) -> list[Panel]:
-    """Sort cells into panels, by architecture and then by the other settings."""
+def facets(cells: Iterable[Cell]) -> list[Facet]:
+    """Sort cells into facets, by architecture and then by the other settings."""
     by_arch: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         by_arch[cell.settings["arch"]].append(cell)
-    return [panel for arch in sorted(by_arch) for panel in _panels_of(arch, by_arch[arch])]
+    return [facet for arch in sorted(by_arch) for facet in _panels_of(arch, by_arch[arch])]
 
 
-def _panels_of(arch: str, cells: Iterable[Cell]) -> list[Panel]:
+def _panels_of(arch: str, cells: Iterable[Cell]) -> list[Facet]:
     """Split one architecture's cells: those with the usual `n_in` stay together, whatever else there is."""
     alike: dict[_Key, list[Cell]] = defaultdict(list)
     for cell in cells:
@@ -82,7 +82,7 @@ def _panels_of(arch: str, cells: Iterable[Cell]) -> list[Panel]:
     for part in alike.values():
         usual = {cell.settings["n_in"] for cell in part if _has_usual_n_in(cell)}
         explicit = {cell.settings["n_in"] for cell in part if not _has_usual_n_in(cell)}
-        # One that others were given too makes one panel with them, and so a whole one.
+        # One that others were given too makes one facet with them, and so a whole one.
         stays = len(usual) > 1 or not usual <= explicit
         for cell in part:
             settings = cell.settings
@@ -111,7 +111,7 @@ def _has_usual_n_in(cell: Cell) -> bool:
 
 def _panel(
     arch: str, key: _Key, varying: set[str], cells: Mapping[tuple[int, int], Cell], *, whole: bool
-) -> Panel:
+) -> Facet:
     others = dict(zip(_OTHER_AXES, key, strict=True))
     cell = next(iter(cells.values()))
     usual = {**_usual(cell), "n_in": _FOLLOWS_LEN}
@@ -122,7 +122,7 @@ def _panel(
     budget = f"{count(others['epochs'], 'epoch')}, {count(cell.updates, 'update')}"
     told_apart = [setting(name, others[name]) for name in _OTHER_AXES if name in varying]
     label = f"{arch} ({', '.join(told_apart)})" if told_apart else arch
-    return Panel(arch, " · ".join([arch, budget, *said]), label, cells, whole)
+    return Facet(arch, " · ".join([arch, budget, *said]), label, cells, whole)
 
 
 def _usual(cell: Cell) -> dict[str, Any]:

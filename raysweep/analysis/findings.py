@@ -1,4 +1,4 @@
-"""One sentence per panel: with how much memory exact-match is reached at each LEN, and where it is not."""
+"""One sentence per facet: with how much memory exact-match is reached at each LEN, and where it is not."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from raysweep.analysis.aggregate import Cell
-from raysweep.analysis.facets import Panel
+from raysweep.analysis.facets import Facet
 from raysweep.text import TOGETHER, count, ranges
 
 REACHED: Final = 0.99
@@ -34,22 +34,22 @@ class _Outcome:
     """What came of every trial; empty where there is a result, or one is waited for."""
 
 
-def finding(panel: Panel) -> str:
-    """Condense a panel to a sentence."""
+def finding(facet: Facet) -> str:
+    """Condense a facet to a sentence."""
     lens_of: dict[_Outcome, list[int]] = defaultdict(list)
-    for n_out in panel.lens:
-        lens_of[_outcome(panel, n_out)].append(n_out)
+    for n_out in facet.lens:
+        lens_of[_outcome(facet, n_out)].append(n_out)
     behind = {outcome.seeds for outcome in lens_of if outcome.seeds}
     if not behind:
         waiting = any(outcome.pending for outcome in lens_of)
-        return f"{panel.label}: {'no results yet' if waiting else _fate(panel.cells.values())}."
+        return f"{facet.label}: {'no results yet' if waiting else _fate(facet.cells.values())}."
     told_once = _FEW.get(min(behind), "") if len(behind) == 1 else None
-    where = {outcome: _where(lens, outcome, panel, told_once) for outcome, lens in lens_of.items()}
-    return _sentence(panel, where, f" {told_once}" if told_once else "")
+    where = {outcome: _where(lens, outcome, facet, told_once) for outcome, lens in lens_of.items()}
+    return _sentence(facet, where, f" {told_once}" if told_once else "")
 
 
-def _outcome(panel: Panel, n_out: int) -> _Outcome:
-    cells = {mem: panel.cells[n_out, mem] for mem in panel.mems if (n_out, mem) in panel.cells}
+def _outcome(facet: Facet, n_out: int) -> _Outcome:
+    cells = {mem: facet.cells[n_out, mem] for mem in facet.mems if (n_out, mem) in facet.cells}
     shares = {mem: cell.exact_match for mem, cell in cells.items() if cell.exact_match is not None}
     reached = [mem for mem, share in shares.items() if share >= REACHED]
     smallest = min(reached, default=None)
@@ -83,10 +83,10 @@ def _fate(cells: Collection[Cell]) -> str:
     return f"every trial {' or '.join(fate for fate, befell in fates.items() if befell)}"
 
 
-def _where(lens: Sequence[int], outcome: _Outcome, panel: Panel, told_once: str | None) -> str:
+def _where(lens: Sequence[int], outcome: _Outcome, facet: Facet, told_once: str | None) -> str:
     """Name the lengths, the memory and the reservations of one outcome."""
     quantifier = "any" if outcome.mem is None else "every"
-    all_lens = panel.whole and len(lens) == len(panel.lens) > 1
+    all_lens = facet.whole and len(lens) == len(facet.lens) > 1
     words = f"{quantifier}{TOGETHER}LEN" if all_lens else f"LEN{TOGETHER}{ranges(lens)}"
     if outcome.mem is not None:
         words += f" with MEM{TOGETHER}{outcome.mem}"
@@ -102,21 +102,21 @@ def _where(lens: Sequence[int], outcome: _Outcome, panel: Panel, told_once: str 
     return f"{words} ({'; '.join(reservations)})" if reservations else words
 
 
-def _sentence(panel: Panel, where: Mapping[_Outcome, str], runs: str) -> str:
+def _sentence(facet: Facet, where: Mapping[_Outcome, str], runs: str) -> str:
     reached = ", ".join(words for outcome, words in where.items() if outcome.mem is not None)
     fallen_short = ", ".join(
         words for outcome, words in where.items() if outcome.mem is None and outcome.seeds
     )
     unknown = ", ".join(words for outcome, words in where.items() if not outcome.seeds and outcome.pending)
     lost = [f"{outcome.fate} at {words}" for outcome, words in where.items() if outcome.fate]
-    budget = f"in {count(panel.any_cell.settings['epochs'], 'epoch')}"
+    budget = f"in {count(facet.any_cell.settings['epochs'], 'epoch')}"
     clauses = []
     if reached:
-        clauses.append(f"{panel.label} reaches exact-match {REACHED}{runs} at {reached}")
+        clauses.append(f"{facet.label} reaches exact-match {REACHED}{runs} at {reached}")
     if fallen_short and reached:
         clauses.append(f"not at {fallen_short} {budget}")
     elif fallen_short:
-        clauses.append(f"{panel.label} does not reach exact-match {REACHED}{runs} at {fallen_short} {budget}")
+        clauses.append(f"{facet.label} does not reach exact-match {REACHED}{runs} at {fallen_short} {budget}")
     if unknown:
         clauses.append(f"no results yet at {unknown}")
     return "; ".join([*clauses, *lost]) + "."

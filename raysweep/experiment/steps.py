@@ -22,7 +22,7 @@ from raysweep.experiment.sequences import Domain, draw_integers, stream
 from raysweep.trial.result import Floats, Ints
 from raysweep.trial.settings import TrialSettings
 
-MOST_SHAPES: Final = 16
+MAX_SHAPES: Final = 16
 """Shapes whose steps one process keeps; the least recently used go."""
 
 
@@ -238,6 +238,6 @@ class CompiledSteps:
         shape = Shape.of(settings)
         steps = self._by_shape.pop(shape, None) or Steps(settings)
         self._by_shape[shape] = steps
-        if len(self._by_shape) > MOST_SHAPES:
+        if len(self._by_shape) > MAX_SHAPES:
             self._by_shape.popitem(last=False)
         return steps

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from raysweep.grid.nodes import Problem
 from raysweep.grid.values import Axis
-from raysweep.trial.settings import ARCHS, disagreements, resolve
+from raysweep.trial.settings import ARCHS, conflicts, resolve
 
 SHOWN_PER_SETTING: Final = 3
 """Disagreements written out for one setting of the file; the rest are counted."""
@@ -88,7 +88,7 @@ def _at_odds(block: Block, trials: Sequence[Mapping[str, Any]]) -> Iterator[Prob
     """Find the settings of a block that disagree: each disagreement once, however many trials have it."""
     found: dict[tuple[int, str], dict[Problem, None]] = {}
     for trial in trials:
-        for setting, message in disagreements(trial):
+        for setting, message in conflicts(trial):
             problem = _place(block, trial["arch"], setting, message)
             found.setdefault((problem.line, problem.key), {})[problem] = None
     for (line, key), problems in found.items():

@@ -1,4 +1,4 @@
-"""What the numbers of a panel rest on: replicates, sequences and windows, and every exception to it."""
+"""What the numbers of a facet rest on: replicates, sequences and windows, and every exception to it."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from raysweep.analysis.aggregate import Cell
-from raysweep.analysis.facets import Panel
+from raysweep.analysis.facets import Facet
 from raysweep.text import count, ranges
 
 _SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Footnotes:
     """The words around a heat map."""
 
     figure: str
@@ -24,37 +24,37 @@ class Evidence:
     """What a cell rests on, and what each mark means."""
 
 
-def evidence(panel: Panel) -> Evidence:
+def footnotes(facet: Facet) -> Footnotes:
     """Find what most cells rest on, and put a mark to every other; equal exceptions share one."""
-    seeds = _usual_seeds(panel)
-    exceptions = {at: said for at, cell in panel.cells.items() if (said := _exception(cell, seeds))}
+    seeds = _usual_seeds(facet)
+    exceptions = {at: said for at, cell in facet.cells.items() if (said := _exception(cell, seeds))}
     meanings = list(dict.fromkeys(exceptions.values()))
     marks = {at: _mark(meanings.index(said)) for at, said in exceptions.items()}
-    notes = [_basis(panel, seeds)] if seeds else []
-    if len(meanings) == 1 and len(exceptions) == len(panel.cells):
-        return Evidence(_figure(panel, seeds), {}, (*notes, f"every cell: {meanings[0]}"))
+    notes = [_basis(facet, seeds)] if seeds else []
+    if len(meanings) == 1 and len(exceptions) == len(facet.cells):
+        return Footnotes(_figure(facet, seeds), {}, (*notes, f"every cell: {meanings[0]}"))
     legend = (f"{_mark(number)} {said}" for number, said in enumerate(meanings))
-    return Evidence(_figure(panel, seeds), marks, (*notes, *legend))
+    return Footnotes(_figure(facet, seeds), marks, (*notes, *legend))
 
 
-def _usual_seeds(panel: Panel) -> int:
+def _usual_seeds(facet: Facet) -> int:
     """How many replicates most of the evaluated cells have; the larger number where two are as frequent."""
-    numbers = Counter(len(cell.seeds) for cell in panel.evaluated)
+    numbers = Counter(len(cell.seeds) for cell in facet.evaluated)
     return max(numbers, key=lambda seeds: (numbers[seeds], seeds), default=0)
 
 
-def _figure(panel: Panel, seeds: int) -> str:
+def _figure(facet: Facet, seeds: int) -> str:
     if seeds > 1:
         return f"exact-match, mean over {seeds} seeds"
     if not seeds:
         return "exact-match"
-    sequences = panel.any_cell.settings["eval_sequences"]
-    spread = any(cell.interval and len(cell.seeds) == 1 for cell in panel.evaluated)
+    sequences = facet.any_cell.settings["eval_sequences"]
+    spread = any(cell.interval and len(cell.seeds) == 1 for cell in facet.evaluated)
     return "exact-match, one run" + (f"; ± over {sequences:,} sequences" if spread else "")
 
 
-def _basis(panel: Panel, seeds: int) -> str:
-    settings = panel.any_cell.settings
+def _basis(facet: Facet, seeds: int) -> str:
+    settings = facet.any_cell.settings
     sequences = count(settings["eval_sequences"], "sequence")
     return f"each cell: {count(seeds, 'seed')} × {sequences} × {count(settings['windows'], 'window')}"
 

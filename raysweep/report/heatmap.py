@@ -1,4 +1,4 @@
-"""One panel as a LEN × MEM heat map of exact-match: a number in every cell, colour behind it."""
+"""One facet as a LEN × MEM heat map of exact-match: a number in every cell, colour behind it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,8 +8,8 @@ from rich.style import Style
 from rich.text import Text
 
 from raysweep.analysis.aggregate import Cell
-from raysweep.analysis.facets import Panel
-from raysweep.report.footnotes import Evidence, evidence
+from raysweep.analysis.facets import Facet
+from raysweep.report.footnotes import Footnotes, footnotes
 from raysweep.report.palette import heat_style, shows_scale
 from raysweep.text import plus_minus, share
 
@@ -20,9 +20,9 @@ _USUAL_WIDTH = 80
 """Columns over which a title spreads; on a wider console its two ends would be too far apart."""
 
 
-def heat_maps(panels: Sequence[Panel]) -> list["HeatMap"]:
-    """Draw every panel, with columns of one width."""
-    maps = [HeatMap(panel) for panel in panels]
+def heat_maps(facets: Sequence[Facet]) -> list["HeatMap"]:
+    """Draw every facet, with columns of one width."""
+    maps = [HeatMap(facet) for facet in facets]
     width = max((one.width for one in maps), default=0)
     for one in maps:
         one.width = width
@@ -30,25 +30,25 @@ def heat_maps(panels: Sequence[Panel]) -> list["HeatMap"]:
 
 
 class HeatMap:
-    """A panel drawn for the console's width; columns of MEM that do not fit go below."""
+    """A facet drawn for the console's width; columns of MEM that do not fit go below."""
 
-    def __init__(self, panel: Panel) -> None:
-        """Keep the panel, and find what its cells rest on and say."""
-        self._panel = panel
-        self._evidence = evidence(panel)
+    def __init__(self, facet: Facet) -> None:
+        """Keep the facet, and find what its cells rest on and say."""
+        self._panel = facet
+        self._evidence = footnotes(facet)
         marks = self._evidence.marks
-        self._faces = {at: _face(cell, marks.get(at, "")) for at, cell in panel.cells.items()}
-        self._heads = {mem: f"{'MEM ' if mem == panel.mems[0] else ''}{mem}" for mem in panel.mems}
+        self._faces = {at: _face(cell, marks.get(at, "")) for at, cell in facet.cells.items()}
+        self._heads = {mem: f"{'MEM ' if mem == facet.mems[0] else ''}{mem}" for mem in facet.mems}
         self.width = max(cell_len(text) for text in (*self._faces.values(), *self._heads.values()))
         """Of a column's text; may be widened."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the title, the cells band by band, and the notes."""
-        panel = self._panel
+        facet = self._panel
         per_band = max(1, (options.max_width - len(_ROW_HEAD)) // (self.width + 2))
-        yield _title(panel, self._evidence, options.max_width)
-        for first in range(0, len(panel.mems), per_band):
-            mems = panel.mems[first : first + per_band]
+        yield _title(facet, self._evidence, options.max_width)
+        for first in range(0, len(facet.mems), per_band):
+            mems = facet.mems[first : first + per_band]
             heads = "".join(f" {self._heads[mem]:<{self.width}} " for mem in mems)
             yield Text((_ROW_HEAD + heads).rstrip(), "bold")
             yield from self._rows(mems, shows_scale(console))
@@ -66,12 +66,12 @@ class HeatMap:
             yield row
 
 
-def _title(panel: Panel, rests_on: Evidence, width: int) -> Text:
-    """The panel's name on the left and what its numbers are on the right, or below where both do not fit."""
-    words = cell_len(panel.title) + cell_len(rests_on.figure)
+def _title(facet: Facet, rests_on: Footnotes, width: int) -> Text:
+    """The facet's name on the left and what its numbers are on the right, or below where both do not fit."""
+    words = cell_len(facet.title) + cell_len(rests_on.figure)
     gap = min(width, max(_USUAL_WIDTH, words + 2)) - words
     between = " " * gap if gap >= 2 else "\n  "
-    return Text.assemble((panel.title, "bold"), between, rests_on.figure)
+    return Text.assemble((facet.title, "bold"), between, rests_on.figure)
 
 
 def _face(cell: Cell, mark: str) -> str:

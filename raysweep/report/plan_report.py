@@ -10,20 +10,22 @@ from rich.text import Text
 
 from raysweep.grid import Grid
 from raysweep.text import count, duration, ranges
-from raysweep.trial.cost import Pace, makespan
+from raysweep.trial.cost import RuntimeEstimate, makespan
 from raysweep.trial.settings import TrialSettings, usual_n_in
 
 _LISTED: Final = ("len", "mem", "seed")
 """Settings whose values share a cell; any other that differs is named above its table."""
 
 
-def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int, gpus: int = 0) -> RenderableType:
+def plan_view(
+    grid: Grid, done: Collection[str], estimate: RuntimeEstimate, cpus: int, gpus: int = 0
+) -> RenderableType:
     """Show a plan.
 
     Args:
         grid: what is asked.
         done: ids of the trials that are committed, of this grid or not.
-        pace: what each trial takes.
+        estimate: what each trial takes.
         cpus: cores that a run may use.
         gpus: GPUs of this machine.
 
@@ -32,19 +34,21 @@ def plan_view(grid: Grid, done: Collection[str], pace: Pace, cpus: int, gpus: in
         settings differ within an architecture, a table for each of their combinations, which it names.
     """
     missing = [trial for trial in grid.trials if trial.trial_id not in done]
-    parts: list[RenderableType] = [Text(_headline(grid, missing, pace, cpus, gpus), style="bold")]
+    parts: list[RenderableType] = [Text(_headline(grid, missing, estimate, cpus, gpus), style="bold")]
     others, listed = _others(grid.trials), _listed(grid.trials)
     for values, trials in _parted(grid.trials, others):
         named = [f"{setting} {value:,}" for setting, value in zip(others, values, strict=True)]
         parts += [
             Text(),
             *([Text(f"  {', '.join(named)}")] if named else []),
-            _table(trials, listed, done, pace),
+            _table(trials, listed, done, estimate),
         ]
     return Group(*parts)
 
 
-def _headline(grid: Grid, missing: Sequence[TrialSettings], pace: Pace, cpus: int, gpus: int) -> str:
+def _headline(
+    grid: Grid, missing: Sequence[TrialSettings], estimate: RuntimeEstimate, cpus: int, gpus: int
+) -> str:
     planned = len(grid.trials)
     counts = f"{grid.name}: {count(planned, 'trial')}, {planned - len(missing):,} done"
     if not missing:
@@ -57,8 +61,8 @@ def _headline(grid: Grid, missing: Sequence[TrialSettings], pace: Pace, cpus: in
         return (
             f"{counts}, {len(missing):,} to train, but not here: a trial asks for {asked}, there are {there}"
         )
-    rests = f"measured on {count(pace.n_measured, 'trial')}" if pace.n_measured else "assumed"
-    wall = duration(makespan(missing, pace, slots), rough=True)
+    rests = f"measured on {count(estimate.n_measured, 'trial')}" if estimate.n_measured else "assumed"
+    wall = duration(makespan(missing, estimate, slots), rough=True)
     return f"{counts}, {len(missing):,} to train, about {wall} on {count(cpus, 'core')} (pace {rests})"
 
 
@@ -67,7 +71,7 @@ def _cores_and_gpus(cpus: float, gpus: float) -> str:
 
 
 def _table(
-    trials: Sequence[TrialSettings], listed: Sequence[str], done: Collection[str], pace: Pace
+    trials: Sequence[TrialSettings], listed: Sequence[str], done: Collection[str], estimate: RuntimeEstimate
 ) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("")
@@ -86,7 +90,7 @@ def _table(
                 f"{len(row):,}",
                 f"{len(row) - len(missing):,}",
                 f"{len(missing):,}",
-                duration(sum(map(pace.seconds, missing))) if missing else "–",
+                duration(sum(map(estimate.seconds, missing))) if missing else "–",
             )
     return table
 

@@ -88,8 +88,8 @@ class Scoreboard:
 
 
 def _finished_line(run: Snapshot, trial: FinishedTrial) -> str:
-    pace = f" · {60 * run.committed / run.elapsed_s:.1f} trials/min" if run.elapsed_s > 1 else ""
-    return f"last: {trial.label}   {trial.outcome}   {trial.seconds:.1f} s{pace}"
+    rate = f" · {60 * run.committed / run.elapsed_s:.1f} trials/min" if run.elapsed_s > 1 else ""
+    return f"last: {trial.label}   {trial.outcome}   {trial.seconds:.1f} s{rate}"
 
 
 def _overall(run: Snapshot, width: int) -> Table:

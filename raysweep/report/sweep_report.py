@@ -1,6 +1,6 @@
 """The report on a sweep, as a thing that rich can print; no file is read here.
 
-From top to bottom: what there is, a heat map per panel, accuracy per position, cells that the latest
+From top to bottom: what there is, a heat map per facet, accuracy per position, cells that the latest
 grid no longer asks for, findings, failures, and how to read the intervals.
 """
 
@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from raysweep.analysis.aggregate import SweepAnalysis
-from raysweep.analysis.facets import panels
+from raysweep.analysis.facets import facets
 from raysweep.analysis.findings import finding
 from raysweep.report.heatmap import heat_maps
 from raysweep.report.positions import position_table
@@ -37,8 +37,8 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None) -> Renderabl
     Raises:
         UsageError: no cell has this MEM.
     """
-    current = panels(cell for cell in analysis.cells if cell.planned or not analysis.plan_known)
-    former = panels(cell for cell in analysis.cells if not cell.planned and analysis.plan_known)
+    current = facets(cell for cell in analysis.cells if cell.planned or not analysis.plan_known)
+    former = facets(cell for cell in analysis.cells if not cell.planned and analysis.plan_known)
     positions = position_table(current, former, mem)
     parts: list[RenderableType] = [Group(*_header(analysis)), *heat_maps(current)]
     if positions is not None:
@@ -46,7 +46,7 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None) -> Renderabl
     if former:
         parts.append(Text("no longer in the grid, results kept", "bold"))
         parts.extend(heat_maps(former))
-    parts.append(Group(Text("findings", "bold"), *(Wrapped(finding(panel), 2, 4) for panel in current)))
+    parts.append(Group(Text("findings", "bold"), *(Wrapped(finding(facet), 2, 4) for facet in current)))
     if analysis.failures:
         parts.append(Group(*_failures(analysis)))
     if remarks := list(_remarks(analysis)):

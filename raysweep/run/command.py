@@ -47,7 +47,7 @@ from raysweep.store.lock import release
 from raysweep.store.record import Failure, FailureKind
 from raysweep.store.timings import measured
 from raysweep.text import clean_text
-from raysweep.trial.cost import Pace
+from raysweep.trial.cost import RuntimeEstimate
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -104,28 +104,28 @@ class Run:
 
     def __post_init__(self) -> None:
         """Find out what is missing, and be ready to leave."""
-        self.state = self._what_is_missing(Pace(()))
+        self.state = self._what_is_missing(RuntimeEstimate(()))
         self.signals.leave = self.leave
 
-    def _what_is_missing(self, pace: Pace) -> RunState:
+    def _what_is_missing(self, estimate: RuntimeEstimate) -> RunState:
         committed = self.writer.committed
         planned = {settings.trial_id: settings for settings in self.grid.trials}
         missing = {trial_id: s for trial_id, s in planned.items() if trial_id not in committed}
         options = self.options
-        return RunState(self.grid.name, planned, missing, pace, options.retries, options.trial_timeout)
+        return RunState(self.grid.name, planned, missing, estimate, options.retries, options.trial_timeout)
 
     def train(self) -> None:
         """Train what is missing; sets `exit_code`."""
         with ExitStack() as stack:
             driver = self._start(stack) if self.state.missing else None  # while it starts, the ledger is read
-            self.check_ledger()
+            self.verify_committed()
             self.writer.begin_run(self.grid.name, self.grid.content, run_environment())
             if self.state.missing and driver is None:  # files were damaged
                 check_request(self.grid.resources, self.options)
                 driver = self._start(stack)
             if driver is not None:
                 self._train_with(driver)
-        self.signals.settle()
+        self.signals.stop_waiting()
         self.exit_code = self.signals.exit_code if self.signals.pending else int(bool(self.state.missing))
 
     def _start(self, stack: ExitStack) -> Driver:
@@ -138,13 +138,13 @@ class Run:
         cluster = ClusterRequest(options.address, options.trust_cluster, cpus, resources.cpu, resources.gpu)
         return stack.enter_context(Driver(self.signals, log, cluster))
 
-    def check_ledger(self) -> None:
-        """Read every committed file; what is damaged is missing again, the others give the pace."""
+    def verify_committed(self) -> None:
+        """Read every committed file; what is damaged is missing again, the others give the estimate."""
         planned = {settings.trial_id for settings in self.grid.trials}
         for damage in self.writer.check():
             then = "trained again" if damage.trial_id in planned else "not trained again: not of this grid"
             say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, {then}")
-        self.state = self._what_is_missing(Pace(measured(self.ledger)))
+        self.state = self._what_is_missing(RuntimeEstimate(measured(self.ledger)))
 
     def _train_with(self, driver: Driver) -> None:
         """Train round after round, until nothing is missing that has an attempt left."""

@@ -19,7 +19,7 @@ class RunOptions:
     retries: int = 2
     """How often a failed trial is tried again."""
     trial_timeout: float | None = None
-    """Seconds that an attempt may take; None for a deadline from the measured pace."""
+    """Seconds that an attempt may take; None for a deadline from the measured estimate."""
     plain: bool = False
     """One line for each finished trial, no live display."""
     trust_cluster: bool = False

@@ -83,7 +83,7 @@ class Signals:
             self._deadline.daemon = True
             self._deadline.start()
 
-    def settle(self) -> None:
+    def stop_waiting(self) -> None:
         """End the wait for an end in order: the training is over."""
         self.orderly = False
         if self._deadline is not None:

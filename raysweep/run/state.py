@@ -12,7 +12,7 @@ from typing import Final
 from raysweep.errors import ClusterError
 from raysweep.report.scoreboard import FinishedTrial, RunningTrial, Snapshot
 from raysweep.text import clean_text
-from raysweep.trial.cost import Measured, Pace, longest_first
+from raysweep.trial.cost import Measured, RuntimeEstimate, longest_first
 from raysweep.trial.settings import TrialSettings, usual_n_in
 
 ROUND: Final = 5000
@@ -43,11 +43,11 @@ class RunState:
     """Every trial of the plan, by id."""
     missing: dict[str, TrialSettings]
     """Trials that are not committed, the running ones included, by id."""
-    pace: Pace
+    estimate: RuntimeEstimate
     retries: int = 2
     """How often a failed trial is tried again."""
     trial_timeout: float | None = None
-    """Seconds that one attempt may take; None for a deadline from the measured pace."""
+    """Seconds that one attempt may take; None for a deadline from the measured estimate."""
     slots: int = 1
     """Trials that run at a time."""
     stopping: bool = False
@@ -79,7 +79,7 @@ class RunState:
         """Return the trials of the next round, the longest first; none where the run is over."""
         self._before = self.committed, sum(self.attempts.values())
         left = [s for s in self.missing.values() if not self.exhausted(s.trial_id)]
-        return longest_first(left, self.pace)[:ROUND]
+        return longest_first(left, self.estimate)[:ROUND]
 
     def end_round(self, reason: str, *, fruitless: bool) -> None:
         """Note that a round has ended, whatever it was asked to train.
@@ -108,7 +108,7 @@ class RunState:
 
     def timeout_s(self, settings: TrialSettings) -> float:
         """Return the seconds that an attempt may take."""
-        return self.trial_timeout or max(FLOOR_S, FACTOR * self.pace.seconds(settings))
+        return self.trial_timeout or max(FLOOR_S, FACTOR * self.estimate.seconds(settings))
 
     def start(self, trial_id: str) -> None:
         """Note that a worker took up a trial."""
@@ -129,7 +129,7 @@ class RunState:
         if self.missing.pop(trial_id, None):
             self.committed += 1
         if exact_match is not None:  # a diverged trial ended early
-            self.pace.add(Measured(settings, seconds))
+            self.estimate.add(Measured(settings, seconds))
         self._last = FinishedTrial(self.label(settings), exact_match, seconds)
         return self._last
 
@@ -174,7 +174,7 @@ class RunState:
 
     def _seconds_left(self, settings: TrialSettings) -> float:
         running = self._running.get(settings.trial_id)
-        return self.pace.seconds(settings) * (1 - running.epoch / running.epochs if running else 1)
+        return self.estimate.seconds(settings) * (1 - running.epoch / running.epochs if running else 1)
 
 
 def varying_settings(trials: Collection[TrialSettings]) -> tuple[str, ...]:

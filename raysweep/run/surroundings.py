@@ -41,7 +41,7 @@ OPEN_FILES: Final = 100
 OPEN_FILES_A_SLOT: Final = 8
 """And for each slot: a worker's connections to raylet and control store."""
 
-MOST_OPEN_FILES: Final = 65_536
+MAX_OPEN_FILES: Final = 65_536
 """What the soft limit is raised to, where the hard one allows it."""
 
 TASKS: Final = 180
@@ -100,8 +100,8 @@ def require_limits(slots: int) -> None:
             f"the limit of open files is {hard}, and a run of {slots} trials at a time needs {need}; "
             f"raise it (ulimit -n {need}) and run again"
         )
-    if soft != resource.RLIM_INFINITY and soft < MOST_OPEN_FILES:
-        most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MOST_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < MAX_OPEN_FILES:
+        most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     _require_tasks(TASKS + TASKS_A_SLOT * slots)
 

@@ -19,23 +19,23 @@ SLOT: Final = (_MARK + _EMPTY).decode()
 """What the writer puts once into the bytes, after anything that somebody else may have chosen."""
 
 
-def seal(data: bytes) -> bytes:
+def embed(data: bytes) -> bytes:
     """Fill the last empty slot of `data` with the digest of the whole.
 
     Raises:
         ValueError: there is no empty slot.
 
-    >>> intact(seal(b"some bytes" + SLOT.encode()))
+    >>> is_intact(embed(b"some bytes" + SLOT.encode()))
     True
     """
     start = data.rindex(_MARK + _EMPTY) + len(_MARK)
     return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[start + len(_EMPTY) :]
 
 
-def intact(data: bytes) -> bool:
+def is_intact(data: bytes) -> bool:
     """Whether the bytes are those that were sealed.
 
-    >>> intact(seal(b"some bytes" + SLOT.encode()).replace(b"some", b"sime"))
+    >>> is_intact(embed(b"some bytes" + SLOT.encode()).replace(b"some", b"sime"))
     False
     """
     mark = data.rfind(_MARK)
@@ -49,21 +49,21 @@ def intact(data: bytes) -> bool:
     return digest.hexdigest().encode() == data[start:end]
 
 
-def append_seal(payload: bytes) -> bytes:
+def append(payload: bytes) -> bytes:
     """The payload with a filled slot behind it."""
-    return seal(payload + SLOT.encode())
+    return embed(payload + SLOT.encode())
 
 
-def strip_seal(data: bytes) -> bytes:
-    """The payload that `append_seal` was given.
+def strip(data: bytes) -> bytes:
+    """The payload that `append` was given.
 
     Raises:
         ResultsError: the bytes are not what was sealed.
 
-    >>> strip_seal(append_seal(b"weights"))
+    >>> strip(append(b"weights"))
     b'weights'
     """
     payload = data[: -len(SLOT)]
-    if not intact(data) or data[len(payload) :][: len(_MARK)] != _MARK:
+    if not is_intact(data) or data[len(payload) :][: len(_MARK)] != _MARK:
         raise ResultsError("the bytes do not match their checksum")
     return payload

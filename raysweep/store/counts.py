@@ -1,7 +1,7 @@
 """What a report needs to know of a committed trial: whole numbers, never means.
 
-A trial's row carries its tally, so that a report on 10,000 trials opens 10,000 small files and no other.
-The tally is counted from the arrays that the predictions are written from, and says what anybody's few lines
+A trial's row carries its counts, so that a report on 10,000 trials opens 10,000 small files and no other.
+The counts is counted from the arrays that the predictions are written from, and says what anybody's few lines
 of SQL over the files say.
 """
 
@@ -18,7 +18,7 @@ SETTING_NAMES: Final = tuple(TrialSettings.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class TrialCounts:
     """One committed trial."""
 
     settings: Mapping[str, Any]
@@ -60,7 +60,7 @@ class Tally:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Read what `dataclasses.asdict` and JSON made of a tally.
+        """Read what `dataclasses.asdict` and JSON made of a counts.
 
         Raises:
             ValueError: this is none; where a key is missing or a type is another, KeyError or TypeError.

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from raysweep.errors import ResultsError
 from raysweep.store import checksum
 from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
-from raysweep.store.counts import Tally
-from raysweep.store.manifest import SCHEMA_VERSION, Digest, Receipt, require_known
+from raysweep.store.counts import TrialCounts
+from raysweep.store.manifest import SCHEMA_VERSION, Digest, Manifest, require_known
 from raysweep.trial.result import Curve, LayerWeight, Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
 
@@ -82,11 +82,11 @@ def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
     """Write a trial's three tables; equal arguments give equal bytes."""
     predictions = None if result.predictions is None else _write(_predictions_table(result))
     curves = _write(_curves_table(result))
-    receipt = Receipt(
+    manifest = Manifest(
         trial_id=result.settings.trial_id,
         predictions=None if predictions is None else Digest.of(predictions),
         curves=Digest.of(curves),
-        tally=Tally.of(result),
+        counts=TrialCounts.of(result),
     )
     row = {
         **_settings_row(result.settings),
@@ -96,10 +96,10 @@ def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
         "ended": provenance.ended.astimezone(UTC),
         "host": provenance.host,
         "versions": sorted(provenance.versions.items()),
-        **receipt.columns(),
+        **manifest.columns(),
     }
-    trials = checksum.seal(_write(pa.Table.from_pylist([row], TRIALS), {_SEAL_KEY: receipt.unsealed()}))
-    return EncodedTrial(receipt.trial_id, trials, predictions, curves)
+    trials = checksum.embed(_write(pa.Table.from_pylist([row], TRIALS), {_SEAL_KEY: manifest.unsealed()}))
+    return EncodedTrial(manifest.trial_id, trials, predictions, curves)
 
 
 def decode(trial: EncodedTrial) -> DecodedTrial:
@@ -131,7 +131,7 @@ def read_row(data: bytes) -> dict[str, Any]:
     Raises:
         ResultsError: the bytes are not those that were written, or of another schema.
     """
-    if not checksum.intact(data):
+    if not checksum.is_intact(data):
         raise ResultsError("the row does not match its checksum")
     rows: list[dict[str, Any]] = read_table(data, TRIALS).to_pylist()
     if len(rows) != 1:

@@ -13,7 +13,7 @@ from pathlib import Path
 from raysweep.errors import ResultsError, StorageError, UnknownSchemaError, UsageError
 from raysweep.store.files import Folder, refuse_link
 from raysweep.store.lock import live_holder, lock
-from raysweep.store.manifest import Receipt, read_receipt
+from raysweep.store.manifest import Manifest, read_manifest
 from raysweep.store.paths import Kind, Paths, trial_of
 from raysweep.store.record import Failure, SweepRecord, from_json
 from raysweep.store.verify import (
@@ -22,7 +22,7 @@ from raysweep.store.verify import (
     VerifyReport,
     bytes_of,
     failure_of,
-    plausible_receipt,
+    manifest_with_expected_sizes,
     trial_damage,
     unfinished_damage,
 )
@@ -55,7 +55,7 @@ class Ledger:
         """
         return self._ids(self.paths.trials, Paths.TABLE_SUFFIX)
 
-    def plausible(self) -> set[str]:
+    def committed_with_expected_sizes(self) -> set[str]:
         """The committed trials whose files have the sizes that were written; no checksum is computed.
 
         Quick, and right unless bytes were changed in place: what `plan` counts as done.
@@ -65,9 +65,9 @@ class Ledger:
             ResultsError: the folder or one of the files is a symbolic link.
             StorageError: the folder cannot be read.
         """
-        return {trial_id for trial_id in self.committed() if self._plausible(trial_id)}
+        return {trial_id for trial_id in self.committed() if self._has_expected_sizes(trial_id)}
 
-    def receipts(self, trial_ids: Collection[str]) -> dict[str, Receipt]:
+    def manifests(self, trial_ids: Collection[str]) -> dict[str, Manifest]:
         """What the rows of these committed trials vouch for, by id; no checksum but the rows' is computed.
 
         Raises:
@@ -76,7 +76,7 @@ class Ledger:
             StorageError: a file cannot be read.
         """
         try:
-            return {trial_id: plausible_receipt(self.paths, trial_id) for trial_id in trial_ids}
+            return {trial_id: manifest_with_expected_sizes(self.paths, trial_id) for trial_id in trial_ids}
         except UnknownSchemaError:
             raise
         except ResultsError as error:
@@ -155,7 +155,7 @@ class Ledger:
         for trial_id in sorted(trial_ids - self._readable):
             path = self.paths.table("trials", trial_id)
             try:
-                read_receipt(bytes_of(path) or b"")
+                read_manifest(bytes_of(path) or b"")
             except UnknownSchemaError as error:
                 raise UnknownSchemaError(f"{path}: {error}") from error
             except ResultsError:
@@ -176,9 +176,9 @@ class Ledger:
         finally:
             folder.close()
 
-    def _plausible(self, trial_id: str) -> bool:
+    def _has_expected_sizes(self, trial_id: str) -> bool:
         try:
-            plausible_receipt(self.paths, trial_id)
+            manifest_with_expected_sizes(self.paths, trial_id)
         except UnknownSchemaError:
             raise
         except ResultsError:

@@ -13,12 +13,12 @@ from typing import Any, Final, Self
 
 from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.store import checksum
-from raysweep.store.counts import Tally
+from raysweep.store.counts import TrialCounts
 
 SCHEMA_VERSION: Final = 1
 """Version of the tables' columns and their meaning; a reader refuses any other."""
 
-_MARK: Final = "raysweep-receipt:"
+_MARK: Final = "raysweep-receipt:"  # as in the files
 _FOREIGN: Final = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 """What reading JSON of another shape raises."""
 
@@ -60,14 +60,14 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Manifest:
     """What a trial's row says of its other files, and of what they hold."""
 
     trial_id: str
     predictions: Digest | None
     """None where the training diverged."""
     curves: Digest
-    tally: Tally
+    counts: TrialCounts
 
     def columns(self) -> dict[str, Any]:
         """The sizes and checksums as columns of `trials`."""
@@ -79,18 +79,20 @@ class Receipt:
 
     def unsealed(self) -> str:
         """The text for the file's metadata, to be sealed with the file."""
-        return _MARK + json.dumps({"schema": SCHEMA_VERSION, **asdict(self)}) + checksum.SLOT
+        content = {"schema": SCHEMA_VERSION, **asdict(self)}
+        content["tally"] = content.pop("counts")  # the name in the files
+        return _MARK + json.dumps(content) + checksum.SLOT
 
 
-def read_receipt(data: bytes) -> Receipt:
-    """Read the receipt from the bytes of a file of `trials/`.
+def read_manifest(data: bytes) -> Manifest:
+    """Read the manifest from the bytes of a file of `trials/`.
 
     Raises:
         ResultsError: the bytes are not those that were written, or not what raysweep writes.
         UnknownSchemaError: another version of raysweep wrote them.
     """
     start = data.rfind(_MARK.encode())
-    if start < 0 or not checksum.intact(data):
+    if start < 0 or not checksum.is_intact(data):
         raise ResultsError("the row does not match its checksum")
     text = data[start + len(_MARK) :].decode("latin-1")  # what follows the JSON is Parquet's
     try:
@@ -100,10 +102,10 @@ def read_receipt(data: bytes) -> Receipt:
         predictions = content["predictions"]
         if predictions is not None:
             predictions = Digest.from_json(predictions)
-        tally = Tally.from_json(content["tally"])
-        return Receipt(content["trial_id"], predictions, Digest.from_json(content["curves"]), tally)
+        counts = TrialCounts.from_json(content["tally"])
+        return Manifest(content["trial_id"], predictions, Digest.from_json(content["curves"]), counts)
     except _FOREIGN as error:  # sealed, but by somebody else
-        raise ResultsError("the row vouches for what no trial of raysweep is") from error
+        raise ResultsError("the row's metadata is not valid raysweep data") from error
 
 
 def require_known(version: object) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from raysweep.store.checksum import SLOT, intact, seal
+from raysweep.store import checksum
 
 FORMAT: Final = 1
 """Version of `sweep.json`; another one is refused."""
@@ -106,7 +106,9 @@ _D = TypeVar("_D", SweepRecord, Failure)
 
 def to_json(document: _D) -> bytes:
     """The document as indented JSON, for people and programs, sealed."""
-    return seal(document.model_copy(update={"seal": SLOT}).model_dump_json(indent=2).encode() + b"\n")
+    return checksum.embed(
+        document.model_copy(update={"seal": checksum.SLOT}).model_dump_json(indent=2).encode() + b"\n"
+    )
 
 
 def from_json(kind: type[_D], data: bytes | None) -> _D | None:
@@ -117,7 +119,7 @@ def from_json(kind: type[_D], data: bytes | None) -> _D | None:
         document = kind.model_validate_json(data)
     except ValidationError:
         return None
-    whole = document.seal is None or intact(data)
+    whole = document.seal is None or checksum.is_intact(data)
     return document.model_copy(update={"seal": None}) if whole else None
 
 

@@ -7,19 +7,19 @@ from raysweep.store.ledger import Ledger
 from raysweep.trial.cost import Measured
 from raysweep.trial.settings import TrialSettings
 
-MOST: Final = 200
-"""Rows read at most: enough for a pace."""
+MAX_ROWS: Final = 200
+"""Rows read at most: enough for an estimate."""
 
 
 def measured(ledger: Ledger) -> list[Measured]:
-    """Give the cost of committed trials, at most `MOST` of them, spread over all.
+    """Give the cost of committed trials, at most `MAX_ROWS` of them, spread over all.
 
-    Where one of these rows cannot be read there is no measured pace: `verify` and `run` say what is wrong.
+    If one of these rows cannot be read there is no estimate: `verify` and `run` say what is wrong.
     """
     trial_ids = sorted(ledger.committed())
     try:
-        receipts = ledger.receipts(trial_ids[:: len(trial_ids) // MOST + 1])
+        manifests = ledger.manifests(trial_ids[:: len(trial_ids) // MAX_ROWS + 1])
     except ResultsError:
         return []
-    done = [receipt.tally for receipt in receipts.values() if receipt.tally.status == "done"]
-    return [Measured(TrialSettings(**tally.settings), tally.seconds) for tally in done]
+    done = [manifest.counts for manifest in manifests.values() if manifest.counts.status == "done"]
+    return [Measured(TrialSettings(**counts.settings), counts.seconds) for counts in done]

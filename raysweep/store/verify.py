@@ -8,7 +8,7 @@ from typing import Final
 from raysweep.errors import ResultsError, StorageError, UnknownSchemaError
 from raysweep.store import checksum
 from raysweep.store.files import read_file
-from raysweep.store.manifest import Digest, Receipt, read_receipt
+from raysweep.store.manifest import Digest, Manifest, read_manifest
 from raysweep.store.paths import Kind, Paths
 from raysweep.store.record import Failure, from_json
 
@@ -38,7 +38,7 @@ class VerifyReport:
     damage: tuple[Damage, ...]
 
 
-def plausible_receipt(paths: Paths, trial_id: str) -> Receipt:
+def manifest_with_expected_sizes(paths: Paths, trial_id: str) -> Manifest:
     """Read what a committed trial's row vouches for; its other files must have the sizes that it tells.
 
     Raises:
@@ -47,17 +47,17 @@ def plausible_receipt(paths: Paths, trial_id: str) -> Receipt:
         StorageError: the row cannot be read.
     """
     try:
-        receipt = _receipt(paths, trial_id)
+        manifest = _receipt(paths, trial_id)
     except UnknownSchemaError:
         raise
     except ResultsError as error:
         raise ResultsError(f"{paths.table('trials', trial_id)}: {error}") from error
-    told: dict[Kind, Digest | None] = {"predictions": receipt.predictions, "curves": receipt.curves}
+    told: dict[Kind, Digest | None] = {"predictions": manifest.predictions, "curves": manifest.curves}
     for kind, digest in told.items():
         if (size := _size(paths.table(kind, trial_id))) != (digest and digest.size):
             what = "is missing" if size is None else f"has {size:,} bytes, which is not what was written"
             raise ResultsError(f"{paths.table(kind, trial_id)}: the file {what}")
-    return receipt
+    return manifest
 
 
 def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
@@ -70,12 +70,12 @@ def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
         StorageError: a file cannot be read, which may pass.
     """
     try:
-        receipt = _receipt(paths, trial_id)
+        manifest = _receipt(paths, trial_id)
     except UnknownSchemaError:
         raise
     except ResultsError as error:
         return [Damage(paths.table("trials", trial_id), str(error))]
-    return [*_table_damage(paths, trial_id, receipt)]
+    return [*_table_damage(paths, trial_id, manifest)]
 
 
 def failure_of(paths: Paths, trial_id: str) -> Failure | None:
@@ -99,7 +99,7 @@ def unfinished_damage(paths: Paths, failures: Iterable[str], checkpoints: Iterab
     for trial_id in sorted(checkpoints):
         path = paths.checkpoint(trial_id)
         data = bytes_of(path)
-        if data is not None and not checksum.intact(data):
+        if data is not None and not checksum.is_intact(data):
             yield Damage(path, "the checkpoint does not match its checksum")
 
 
@@ -111,21 +111,21 @@ def bytes_of(path: Path) -> bytes | None:
         return b""
 
 
-def _receipt(paths: Paths, trial_id: str) -> Receipt:
+def _receipt(paths: Paths, trial_id: str) -> Manifest:
     path = paths.table("trials", trial_id)
     try:
-        receipt = read_receipt(_content(path))
+        manifest = read_manifest(_content(path))
     except UnknownSchemaError as error:
         raise UnknownSchemaError(f"{path}: {error}") from error
-    if receipt.trial_id != trial_id:
-        raise ResultsError(f"the row is that of another trial, {receipt.trial_id!r}")
-    return receipt
+    if manifest.trial_id != trial_id:
+        raise ResultsError(f"the row is that of another trial, {manifest.trial_id!r}")
+    return manifest
 
 
-def _table_damage(paths: Paths, trial_id: str, receipt: Receipt) -> Iterator[Damage]:
+def _table_damage(paths: Paths, trial_id: str, manifest: Manifest) -> Iterator[Damage]:
     written: dict[Kind, Digest | None] = {
-        "predictions": receipt.predictions,
-        "curves": receipt.curves,
+        "predictions": manifest.predictions,
+        "curves": manifest.curves,
     }
     for kind, digest in written.items():
         path = paths.table(kind, trial_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from raysweep.errors import ResultsError, StorageError
 from raysweep.store import checksum
 from raysweep.store.files import Folder
-from raysweep.store.manifest import Digest, read_receipt
+from raysweep.store.manifest import Digest, read_manifest
 from raysweep.store.paths import Paths, is_temporary, trial_of
 from raysweep.store.record import Failure, RunEnvironment, SweepRecord, from_json, to_json
 from raysweep.store.verify import Damage, trial_damage, unfinished_damage
@@ -160,13 +160,13 @@ class Writer:
             StorageError: it cannot be written; the one before stands.
         """
         if trial_id not in self._committed:
-            self._checkpoints.put(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX), checksum.append_seal(data))
+            self._checkpoints.put(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX), checksum.append(data))
 
     def checkpoint(self, trial_id: str) -> bytes | None:
         """The trial's latest checkpoint; None where there is none, or it is not what was written."""
         try:
             data = self._checkpoints.get(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX))
-            return None if data is None else checksum.strip_seal(data)
+            return None if data is None else checksum.strip(data)
         except (ResultsError, StorageError):
             return None
 
@@ -251,10 +251,10 @@ def _file_name(trial_id: str, suffix: str) -> str:
 
 def _validate(trial: "EncodedTrial") -> None:
     """Refuse bytes that do not belong together, or not to the trial that they are said to be of."""
-    receipt = read_receipt(trial.trials)
-    of_row = TrialSettings(**receipt.tally.settings).trial_id
-    if not trial.trial_id == receipt.trial_id == of_row:
+    manifest = read_manifest(trial.trials)
+    of_row = TrialSettings(**manifest.counts.settings).trial_id
+    if not trial.trial_id == manifest.trial_id == of_row:
         raise ResultsError(f"the row sent for {trial.trial_id!r} is that of {of_row!r}")
     sent = None if trial.predictions is None else Digest.of(trial.predictions)
-    if sent != receipt.predictions or Digest.of(trial.curves) != receipt.curves:
+    if sent != manifest.predictions or Digest.of(trial.curves) != manifest.curves:
         raise ResultsError(f"the tables sent for {trial.trial_id!r} are not those that its row vouches for")

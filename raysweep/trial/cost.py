@@ -73,7 +73,7 @@ class Measured(NamedTuple):
     """Tracing, training and evaluation, on its own core."""
 
 
-class Pace:
+class RuntimeEstimate:
     """Seconds that trials take here.
 
     The assumed seconds are scaled by measured over assumed: of the trials that differ only in their
@@ -83,8 +83,8 @@ class Pace:
         measured: what is known already; `add` takes more as trials finish.
 
     >>> echo = TrialSettings(arch="echo", len=6, mem=16, seed=0)
-    >>> pace = Pace([Measured(echo, 2.5)])
-    >>> round(pace.seconds(echo.model_copy(update={"seed": 1})), 6)
+    >>> estimate = RuntimeEstimate([Measured(echo, 2.5)])
+    >>> round(estimate.seconds(echo.model_copy(update={"seed": 1})), 6)
     2.5
     """
 
@@ -115,31 +115,31 @@ class Pace:
 
 
 def _kin(settings: TrialSettings) -> tuple[object, ...]:
-    """Name the groups of trials that a trial's pace is taken from, the closest first."""
+    """Name the groups of trials that a trial's estimate is taken from, the closest first."""
     return _all_but_seed(settings), settings.arch, "all"
 
 
 _all_but_seed = attrgetter(*(name for name in TrialSettings.model_fields if name != "seed"))
 
 
-def longest_first(trials: Iterable[TrialSettings], pace: Pace) -> list[TrialSettings]:
+def longest_first(trials: Iterable[TrialSettings], estimate: RuntimeEstimate) -> list[TrialSettings]:
     """Order trials so that none of the long ones is left for the end; equals keep their order."""
-    return sorted(trials, key=pace.seconds, reverse=True)
+    return sorted(trials, key=estimate.seconds, reverse=True)
 
 
-def makespan(trials: Iterable[TrialSettings], pace: Pace, slots: int) -> float:
+def makespan(trials: Iterable[TrialSettings], estimate: RuntimeEstimate, slots: int) -> float:
     """Estimate the seconds from the command to the last result.
 
     Args:
         trials: those still to train, in any order.
-        pace: what each takes.
+        estimate: what each takes.
         slots: how many train at once.
 
     Returns:
         The length of the schedule that gives the longest trial left to the first free slot (Graham's
         LPT rule, which is what a run does), and the start; 0 without trials.
     """
-    durations = sorted(map(pace.seconds, trials), reverse=True)
+    durations = sorted(map(estimate.seconds, trials), reverse=True)
     if not durations:
         return 0.0
     busy_until = [0.0] * min(slots, len(durations))

@@ -32,7 +32,7 @@ DEFAULTS: Final[Mapping[Arch, Mapping[str, int]]] = MappingProxyType(
 SEQ2SEQ_N_IN: Final = 5
 """Timesteps that a seq2seq network reads unless it must write more, or the grid sets `n_in`."""
 
-FOLLOWS: Final = 0
+DERIVED: Final = 0
 """Stands, until `TrialSettings` is resolved, for a setting that follows from the architecture."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}$")]
@@ -62,13 +62,13 @@ class TrialSettings(BaseModel):
     """Units of each LSTM (MEM)."""
     seed: int = Field(ge=0, lt=2**31)
     """Replicate: fixes initial weights, training data and evaluation data."""
-    n_in: int = Field(default=FOLLOWS, ge=1, le=1_000)
+    n_in: int = Field(default=DERIVED, ge=1, le=1_000)
     """Timesteps in; `len` for echo, at least 5 for seq2seq unless set."""
-    windows: int = Field(default=FOLLOWS, ge=1, le=1_000_000)
+    windows: int = Field(default=DERIVED, ge=1, le=1_000_000)
     """Overlapping windows cut from one random sequence of `windows + n_in - 1` integers."""
-    batch_size: int = Field(default=FOLLOWS, ge=1, le=1_000_000)
+    batch_size: int = Field(default=DERIVED, ge=1, le=1_000_000)
     """Windows of one update; divides `windows`."""
-    epochs: int = Field(default=FOLLOWS, ge=1, le=1_000_000_000)
+    epochs: int = Field(default=DERIVED, ge=1, le=1_000_000_000)
     """Fresh random sequences trained on, each once."""
     learning_rate: float = Field(default=0.001, gt=0)
     """Adam's step size; Keras' default."""
@@ -92,7 +92,7 @@ class TrialSettings(BaseModel):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         """Check what no single field can: the first disagreement is reported under its field's name."""
-        for field, message in disagreements(self.__dict__):
+        for field, message in conflicts(self.__dict__):
             raise PydanticCustomError("at_odds", "{message}", {"field": field, "message": message})
         return self
 
@@ -158,12 +158,12 @@ _DEFAULTS_OF_ALL: Final[Mapping[str, Any]] = MappingProxyType(
     {
         name: field.default
         for name, field in TrialSettings.model_fields.items()
-        if not field.is_required() and field.default != FOLLOWS
+        if not field.is_required() and field.default != DERIVED
     }
 )
 
 
-def disagreements(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def conflicts(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Find what is wrong between settings that are right one by one.
 
     Args:

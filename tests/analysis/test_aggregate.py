@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raysweep.analysis.aggregate import CELL_SETTINGS, Cell, Counts, SweepAnalysis, analyse
+from raysweep.analysis.aggregate import CELL_SETTINGS, Cell, StatusCounts, SweepAnalysis, analyse
 from raysweep.errors import ResultsError, UsageError
 from raysweep.store.ledger import Ledger
 from tests.sweeps import (
@@ -38,7 +38,7 @@ def test_one_seed_by_hand(tmp_path: Path) -> None:
     analysis = analyse(ledger)
     cell = cell_of(analysis)
     assert analysis.name == "lengths"
-    assert analysis.counts == Counts(done=1, diverged=0, failed=0, missing=0)
+    assert analysis.counts == StatusCounts(done=1, diverged=0, failed=0, missing=0)
     assert (cell.seeds, cell.planned, cell.windows) == ((3,), True, 6)
     assert cell.exact_match == 3 / 6
     assert cell.position_accuracy == (5 / 6, 3 / 6)
@@ -115,7 +115,7 @@ def test_every_fate_of_a_replicate(tmp_path: Path) -> None:
     analysis = analyse(write_sweep(tmp_path / "s", content, results, [failure_of(trials[3])]))
     cell = cell_of(analysis)
     assert (cell.seeds, cell.diverged, cell.failed, cell.missing) == ((0, 2), (1,), (3,), (4,))
-    assert analysis.counts == Counts(done=2, diverged=1, failed=1, missing=1)
+    assert analysis.counts == StatusCounts(done=2, diverged=1, failed=1, missing=1)
     assert [failure.trial_id for failure in analysis.failures] == [trials[3].trial_id]
     assert cell.windows == 12
     assert cell.loss is not None  # the diverged trial's NaN has not reached it
@@ -134,7 +134,7 @@ def test_results_that_the_latest_grid_does_not_ask_for(tmp_path: Path) -> None:
     earlier = planned({**TINY, "mem": [4, 8], "seed": [0, 1]})
     latest = planned({**TINY, "mem": [4, 16], "seed": [0]})
     analysis = analyse(write_sweep(tmp_path / "s", latest, synthetic_results(trials_of(earlier))))
-    assert analysis.counts == Counts(done=1, diverged=0, failed=0, missing=1)
+    assert analysis.counts == StatusCounts(done=1, diverged=0, failed=0, missing=1)
     kept, former, new = (cell_of(analysis, mem=mem) for mem in (4, 8, 16))
     assert (kept.planned, kept.seeds, kept.unplanned) == (True, (0, 1), (1,))
     assert (former.planned, former.seeds, former.unplanned) == (False, (0, 1), ())
@@ -150,7 +150,7 @@ def test_without_a_record_what_is_committed_is_still_told(tmp_path: Path, torn: 
         (tmp_path / "s" / "sweep.json").write_bytes(torn)
     analysis = analyse(ledger)
     assert (analysis.name, analysis.plan_known) == ("s", False)
-    assert analysis.counts == Counts(done=1, diverged=0, failed=1, missing=0)
+    assert analysis.counts == StatusCounts(done=1, diverged=0, failed=1, missing=0)
     assert cell_of(analysis).planned is False
 
 
@@ -169,7 +169,7 @@ def test_in_the_middle_of_a_commit_the_trial_does_not_count(tmp_path: Path) -> N
     ledger = write_sweep(tmp_path / "s", content, synthetic_results(trials_of(content)))
     Path(ledger.files("trials")[0]).unlink()
     analysis = analyse(ledger)
-    assert analysis.counts == Counts(done=1, diverged=0, failed=0, missing=1)
+    assert analysis.counts == StatusCounts(done=1, diverged=0, failed=0, missing=1)
     assert cell_of(analysis).windows == 6
 
 

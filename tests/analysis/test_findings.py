@@ -1,4 +1,4 @@
-"""Which cells stand together in a panel, and what the report says of each panel in a sentence."""
+"""Which cells stand together in a facet, and what the report says of each facet in a sentence."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from raysweep.analysis.aggregate import Cell
-from raysweep.analysis.facets import panels
+from raysweep.analysis.facets import facets
 from raysweep.analysis.findings import finding
 from raysweep.trial.settings import TrialSettings
 
@@ -43,7 +43,7 @@ def cell(
 
 
 def findings(cells: Sequence[Cell]) -> list[str]:
-    return [finding(panel).replace("\N{NO-BREAK SPACE}", " ") for panel in panels(cells)]
+    return [finding(facet).replace("\N{NO-BREAK SPACE}", " ") for facet in facets(cells)]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_findings(cells: Sequence[Cell], sentence: str) -> None:
 
 def test_a_cell_with_the_usual_n_in_stays_among_its_like() -> None:
     follows = [cell(n_out, 16, 0.0 if n_out == 6 else 1.0) for n_out in (2, 5, 6, 7)]
-    usual, six = panels([*follows, cell(2, 16, 1.0, n_in=6), cell(5, 16, 1.0, n_in=6)])
+    usual, six = facets([*follows, cell(2, 16, 1.0, n_in=6), cell(5, 16, 1.0, n_in=6)])
     assert (usual.title, usual.lens) == (
         "seq2seq · 5,000 epochs, 5,000 updates · n_in max(5, LEN)",
         [2, 5, 6, 7],
@@ -141,7 +141,7 @@ def test_a_cell_with_the_usual_n_in_stays_among_its_like() -> None:
 
 def test_an_n_in_that_was_given_to_every_len_has_a_whole_panel() -> None:
     cells = [cell(n_out, 16, 1.0, n_in=n_in) for n_in in (6, 9) for n_out in (4, 5, 6)]
-    assert [(panel.label, panel.lens) for panel in panels(cells)] == [
+    assert [(facet.label, facet.lens) for facet in facets(cells)] == [
         ("seq2seq (n_in 6)", [4, 5, 6]),
         ("seq2seq (n_in 9)", [4, 5, 6]),
     ]
@@ -150,15 +150,15 @@ def test_an_n_in_that_was_given_to_every_len_has_a_whole_panel() -> None:
 
 def test_an_n_in_that_is_usual_for_every_len_needs_no_panel_of_its_own() -> None:
     cells = [cell(n_out, 16, 1.0, n_in=n_in) for n_in in (5, 6) for n_out in (2, 5)]
-    assert [(panel.label, panel.lens) for panel in panels(cells)] == [
+    assert [(facet.label, facet.lens) for facet in facets(cells)] == [
         ("seq2seq (n_in max(5, LEN))", [2, 5]),
         ("seq2seq (n_in 6)", [2, 5]),
     ]
 
 
 def test_a_panel_lists_its_axes_once() -> None:
-    (panel,) = panels([cell(2, mem, 1.0) for mem in (50, 16)])
-    assert panel.mems == [16, 50]
-    assert panel.mems is panel.mems
-    assert panel.lens is panel.lens
-    assert panel.evaluated is panel.evaluated
+    (facet,) = facets([cell(2, mem, 1.0) for mem in (50, 16)])
+    assert facet.mems == [16, 50]
+    assert facet.mems is facet.mems
+    assert facet.lens is facet.lens
+    assert facet.evaluated is facet.evaluated

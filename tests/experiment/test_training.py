@@ -8,7 +8,7 @@ import pytest
 
 from raysweep.errors import ResultsError
 from raysweep.experiment import CompiledSteps, Training, run_trial
-from raysweep.experiment.steps import MOST_SHAPES
+from raysweep.experiment.steps import MAX_SHAPES
 from raysweep.experiment.training import DIGEST_BYTES
 from raysweep.trial.result import TrialResult
 from raysweep.trial.settings import TrialSettings
@@ -112,10 +112,10 @@ def test_two_trials_of_one_shape_can_be_trained_in_turns(steps: CompiledSteps) -
 
 def test_the_least_recently_used_shapes_are_forgotten() -> None:
     steps = CompiledSteps()
-    trials = [TRIALS[0].model_copy(update={"mem": mem}) for mem in range(1, MOST_SHAPES + 2)]
-    kept = [steps.of(trial) for trial in trials[:MOST_SHAPES]]
+    trials = [TRIALS[0].model_copy(update={"mem": mem}) for mem in range(1, MAX_SHAPES + 2)]
+    kept = [steps.of(trial) for trial in trials[:MAX_SHAPES]]
     assert steps.of(trials[0]) is kept[0]  # now the one used last
-    steps.of(trials[MOST_SHAPES])
+    steps.of(trials[MAX_SHAPES])
     assert steps.of(trials[0]) is kept[0]
     assert steps.of(trials[1]) is not kept[1]
 

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from raysweep.grid import Grid, grid_from_content, read_grid
 from raysweep.report.plan_report import plan_view
-from raysweep.trial.cost import Measured, Pace, assumed_seconds
+from raysweep.trial.cost import Measured, RuntimeEstimate, assumed_seconds
 
 GRIDS = Path(__file__).parents[2] / "grids"
 
@@ -16,10 +16,10 @@ def plan(grid: Grid, done: int = 0, cpus: int = 2) -> str:
     A line break comes first and blanks at the lines' ends are left out, as in the goldens below.
     """
     finished = grid.trials[:done]
-    pace = Pace(Measured(trial, 2 * assumed_seconds(trial)) for trial in finished)
+    estimate = RuntimeEstimate(Measured(trial, 2 * assumed_seconds(trial)) for trial in finished)
     file = io.StringIO()
     console = Console(file=file, width=80, color_system=None)
-    console.print(plan_view(grid, {trial.trial_id for trial in finished}, pace, cpus))
+    console.print(plan_view(grid, {trial.trial_id for trial in finished}, estimate, cpus))
     printed = file.getvalue().splitlines()
     assert all(len(line) <= 80 for line in printed)
     return "\n" + "".join(f"{line.rstrip()}\n" for line in printed)
@@ -112,7 +112,7 @@ def test_a_plan_without_trials_of_its_own_in_the_folder():
     grid, other = read_grid(GRIDS / "longer.yaml"), read_grid(GRIDS / "tutorial.yaml")
     file = io.StringIO()
     console = Console(file=file, width=80, color_system=None)
-    console.print(plan_view(grid, {trial.trial_id for trial in other.trials}, Pace(), 2))
+    console.print(plan_view(grid, {trial.trial_id for trial in other.trials}, RuntimeEstimate(), 2))
     assert file.getvalue().startswith("longer: 18 trials, 0 done, 18 to train, about ")
 
 

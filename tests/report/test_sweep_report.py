@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from raysweep.analysis.aggregate import SweepAnalysis, analyse
-from raysweep.analysis.facets import panels
+from raysweep.analysis.facets import facets
 from raysweep.errors import UsageError
 from raysweep.report.sweep_report import report_view
 from raysweep.trial.settings import TrialSettings
@@ -238,12 +238,12 @@ def test_without_a_record_the_report_says_what_it_cannot_know(tmp_path: Path, co
 
 
 def test_nothing_but_len_mem_and_seed_varies_within_a_panel(many_axes: SweepAnalysis) -> None:
-    found = panels(many_axes.cells)
-    assert sum(len(panel.cells) for panel in found) == len(many_axes.cells)
-    for panel in found:
+    found = facets(many_axes.cells)
+    assert sum(len(facet.cells) for facet in found) == len(many_axes.cells)
+    for facet in found:
         others = [
             {name: value for name, value in one.settings.items() if name not in ("len", "mem", "n_in")}
-            for one in panel.cells.values()
+            for one in facet.cells.values()
         ]
         assert all(settings == others[0] for settings in others)
-    assert len({panel.title for panel in found}) == len(found)
+    assert len({facet.title for facet in found}) == len(found)

@@ -30,7 +30,7 @@ def signals(left: list[int]) -> Iterator[Signals]:
     signals.leave = left.append
     signals.install()
     yield signals
-    signals.settle()
+    signals.stop_waiting()
     for signum, handler in before.items():
         signal.signal(signum, handler)
 
@@ -69,7 +69,7 @@ def test_an_end_in_order_that_takes_too_long_is_cut_short(
 def test_an_end_in_order_in_time_is_not(signals: Signals, left: list[int]) -> None:
     signals.orderly = True
     os.kill(os.getpid(), signal.SIGINT)
-    signals.settle()
+    signals.stop_waiting()
     timer = signals._deadline
     assert timer is not None
     timer.join(timeout=10)

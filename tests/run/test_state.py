@@ -5,7 +5,7 @@ import pytest
 from raysweep.errors import ClusterError
 from raysweep.report.scoreboard import RunningTrial
 from raysweep.run.state import ETA_REFRESH_S, FACTOR, FLOOR_S, ROUND, RunState
-from raysweep.trial.cost import Pace
+from raysweep.trial.cost import RuntimeEstimate
 from raysweep.trial.settings import TrialSettings
 
 TRIALS = [TrialSettings(arch="seq2seq", len=n_out, mem=300, seed=0) for n_out in range(2, 8)]
@@ -27,7 +27,9 @@ def clock() -> Clock:
 
 def state_of(trials: list[TrialSettings], clock: Clock | None = None, *, retries: int = 2) -> RunState:
     planned = {trial.trial_id: trial for trial in trials}
-    return RunState("lengths", planned, dict(planned), Pace(()), retries, slots=2, clock=clock or Clock())
+    return RunState(
+        "lengths", planned, dict(planned), RuntimeEstimate(()), retries, slots=2, clock=clock or Clock()
+    )
 
 
 def test_a_run_of_one_round(clock: Clock) -> None:
@@ -45,7 +47,7 @@ def test_a_run_of_one_round(clock: Clock) -> None:
         assert (state.snapshot().done, state.committed) == (done, done)
     state.end_round("", fruitless=False)
     assert state.begin_round() == []
-    assert state.pace.n_measured == 6
+    assert state.estimate.n_measured == 6
 
 
 def test_a_trial_is_tried_again_as_often_as_asked() -> None:
@@ -116,7 +118,7 @@ def test_an_attempt_may_take_many_times_its_estimate() -> None:
     assert state.timeout_s(TRIALS[0]) == FLOOR_S
     for trial_id in IDS[:-1]:
         state.finish(trial_id, 0.5, 10_000.0)
-    assert state.timeout_s(TRIALS[-1]) == FACTOR * state.pace.seconds(TRIALS[-1]) > FLOOR_S
+    assert state.timeout_s(TRIALS[-1]) == FACTOR * state.estimate.seconds(TRIALS[-1]) > FLOOR_S
     state.trial_timeout = 7.0
     assert state.timeout_s(TRIALS[-1]) == 7.0
 
@@ -126,8 +128,8 @@ def test_what_is_left_weighs_its_cost(clock: Clock) -> None:
     state.finish(IDS[0], 0.998, 41.25)
     state.start(IDS[2])
     state.progress(IDS[2], 3_250, 2.1, 0.3)
-    left = [state.pace.seconds(trial) for trial in state.missing.values()]
-    half_done = state.pace.seconds(TRIALS[2]) * 3_250 / 5_000
+    left = [state.estimate.seconds(trial) for trial in state.missing.values()]
+    half_done = state.estimate.seconds(TRIALS[2]) * 3_250 / 5_000
     assert state.eta() == pytest.approx((sum(left) - half_done) / 2)
     clock.now += ETA_REFRESH_S / 2
     assert state.eta() == pytest.approx((sum(left) - half_done) / 2 - ETA_REFRESH_S / 2)
@@ -136,7 +138,7 @@ def test_what_is_left_weighs_its_cost(clock: Clock) -> None:
 def test_a_diverged_trial_says_nothing_of_the_pace() -> None:
     state = state_of(TRIALS)
     assert state.finish(IDS[0], None, 1.0).outcome == "diverged"
-    assert state.pace.n_measured == 0
+    assert state.estimate.n_measured == 0
 
 
 def test_only_settings_that_vary_are_named() -> None:

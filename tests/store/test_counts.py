@@ -1,4 +1,4 @@
-"""A row's tally says what the trial's predictions say, counted in the files by SQL."""
+"""A row's counts says what the trial's predictions say, counted in the files by SQL."""
 
 import json
 from dataclasses import asdict
@@ -9,8 +9,8 @@ import pytest
 
 from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.store import checksum
-from raysweep.store.counts import Tally
-from raysweep.store.manifest import read_receipt
+from raysweep.store.counts import TrialCounts
+from raysweep.store.manifest import read_manifest
 from tests.sweeps import planned, synthetic_results, trials_of, write_sweep
 
 CONTENT = planned(
@@ -19,15 +19,15 @@ CONTENT = planned(
 
 
 @pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
-def test_a_tally_says_what_the_files_say(tmp_path: Path, share: float) -> None:
+def test_the_counts_say_what_the_files_say(tmp_path: Path, share: float) -> None:
     results = synthetic_results(
         trials_of(CONTENT), lambda _: share, diverged=lambda trial: trial.seed == 1 and trial.len == 3
     )
     ledger = write_sweep(tmp_path / "s", CONTENT, results)
-    receipts = ledger.receipts(ledger.committed())
-    assert len(receipts) == 24
-    for trial_id, receipt in receipts.items():
-        tally = receipt.tally
+    manifests = ledger.manifests(ledger.committed())
+    assert len(manifests) == 24
+    for trial_id, manifest in manifests.items():
+        counts = manifest.counts
         files = [str(ledger.paths.table(kind, trial_id)) for kind in ("trials", "predictions")]
         row = duckdb.execute(
             "SELECT * EXCLUDE (loss, started, ended), trace_s + train_s + eval_s AS seconds "
@@ -36,16 +36,16 @@ def test_a_tally_says_what_the_files_say(tmp_path: Path, share: float) -> None:
         )
         names = [column[0] for column in row.description or ()]
         told = dict(zip(names, row.fetchone() or (), strict=True))
-        assert {name: told[name] for name in tally.settings} == tally.settings
-        assert (told["status"], told["accuracy"]) == (tally.status, tally.accuracy)
-        assert told["seconds"] == pytest.approx(tally.seconds, abs=1e-12)
-        assert counted(files[1], tally) == (tally.windows, tally.exact_by_sequence, tally.right)
+        assert {name: told[name] for name in counts.settings} == counts.settings
+        assert (told["status"], told["accuracy"]) == (counts.status, counts.accuracy)
+        assert told["seconds"] == pytest.approx(counts.seconds, abs=1e-12)
+        assert counted(files[1], counts) == (counts.windows, counts.exact_by_sequence, counts.right)
 
 
-def test_a_row_without_a_tally_is_of_another_raysweep() -> None:
+def test_a_row_without_counts_is_of_another_raysweep() -> None:
     content = json.dumps({"schema": 1, "trial_id": "echo-len2", "predictions": None, "curves": {}})
     with pytest.raises(UnknownSchemaError, match="use the raysweep that wrote the results"):
-        read_receipt(checksum.seal(f"raysweep-receipt:{content}{checksum.SLOT}".encode()))
+        read_manifest(checksum.embed(f"raysweep-receipt:{content}{checksum.SLOT}".encode()))
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_a_row_without_a_tally_is_of_another_raysweep() -> None:
     [
         ("settings", "values", "\x1b]0;owned\x1b\\"),
         ("settings", "len", 0),
-        ("tally", "status", "\x1b[2J"),
-        ("tally", "loss", "a word"),
-        ("tally", "right", None),
-        ("tally", "right", [float("inf")]),
-        ("tally", "right", []),
-        ("receipt", "curves", {"size": 1}),
-        ("receipt", "curves", {"size": "x", "sha256": "y"}),
-        ("receipt", "predictions", []),
+        ("counts", "status", "\x1b[2J"),
+        ("counts", "loss", "a word"),
+        ("counts", "right", None),
+        ("counts", "right", [float("inf")]),
+        ("counts", "right", []),
+        ("manifest", "curves", {"size": 1}),
+        ("manifest", "curves", {"size": "x", "sha256": "y"}),
+        ("manifest", "predictions", []),
     ],
 )
 def test_a_row_that_somebody_else_sealed_is_refused(
@@ -69,22 +69,23 @@ def test_a_row_that_somebody_else_sealed_is_refused(
     ledger = write_sweep(tmp_path / "s", CONTENT, synthetic_results(trials_of(CONTENT)[:1]))
     (trial_id,) = ledger.committed()
     row = ledger.paths.table("trials", trial_id)
-    content = asdict(read_receipt(row.read_bytes()))
-    parts = {"receipt": content, "tally": content["tally"], "settings": content["tally"]["settings"]}
+    content = asdict(read_manifest(row.read_bytes()))
+    parts = {"manifest": content, "counts": content["counts"], "settings": content["counts"]["settings"]}
     parts[part][key] = value
+    content["tally"] = content.pop("counts")
     text = json.dumps({"schema": 1, **content})
-    row.write_bytes(checksum.seal(f"raysweep-receipt:{text}{checksum.SLOT}".encode()))
-    with pytest.raises(ResultsError, match="vouches for what no trial") as told:
-        ledger.receipts([trial_id])
+    row.write_bytes(checksum.embed(f"raysweep-receipt:{text}{checksum.SLOT}".encode()))
+    with pytest.raises(ResultsError, match="metadata is not valid raysweep data") as told:
+        ledger.manifests([trial_id])
     assert str(told.value).startswith(f"{row}: ")
     assert "\x1b" not in str(told.value)
     (damage,) = ledger.verify().damage
     assert damage.path == row
 
 
-def counted(predictions: str, tally: Tally) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+def counted(predictions: str, counts: TrialCounts) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
     """Count in the file; a diverged trial has none."""
-    if tally.status == "diverged":
+    if counts.status == "diverged":
         return 0, (), ()
     exact = duckdb.execute(
         "SELECT sequence, count_if(exact) FROM read_parquet(?) GROUP BY ALL ORDER BY ALL", [predictions]
@@ -95,5 +96,5 @@ def counted(predictions: str, tally: Tally) -> tuple[int, tuple[int, ...], tuple
         "  unnest(predicted) AS p FROM read_parquet(?)) GROUP BY ALL ORDER BY ALL",
         [predictions],
     ).fetchall()
-    assert [position for position, _, _ in right] == list(range(1, tally.settings["len"] + 1))
+    assert [position for position, _, _ in right] == list(range(1, counts.settings["len"] + 1))
     return right[0][2], tuple(hits for _, hits in exact), tuple(hits for _, hits, _ in right)

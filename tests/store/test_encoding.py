@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.store import checksum, encoding, manifest
 from raysweep.store.encoding import CURVES, PREDICTIONS, TRIALS, decode, encode, read_row, read_table
-from raysweep.store.manifest import read_receipt
+from raysweep.store.manifest import read_manifest
 from raysweep.trial.result import TrialResult
 from raysweep.trial.settings import TrialSettings
 from tests.make_results import PROVENANCE, synthetic_result, synthetic_settings
@@ -104,7 +104,7 @@ def test_the_row_says_what_the_arrays_say() -> None:
 def test_the_row_vouches_for_the_other_files() -> None:
     trial = encode(result(), PROVENANCE)
     assert trial.predictions is not None
-    row, told = read_row(trial.trials), read_receipt(trial.trials)
+    row, told = read_row(trial.trials), read_manifest(trial.trials)
     for kind, data in (("predictions", trial.predictions), ("curves", trial.curves)):
         assert row[f"{kind}_size"] == len(data)
         assert row[f"{kind}_sha256"] == hashlib.sha256(data).hexdigest()
@@ -120,7 +120,7 @@ def test_a_diverged_trial_has_nulls_and_no_predictions() -> None:
     assert np.isnan(row["loss"])
     null = ("exact_match", "position_accuracy", "predictions_size", "predictions_sha256")
     assert all(row[name] is None for name in null)
-    assert read_receipt(trial.trials).predictions is None
+    assert read_manifest(trial.trials).predictions is None
 
 
 def test_files_are_small() -> None:
@@ -143,21 +143,21 @@ def test_pages_carry_checksums() -> None:
 def test_every_changed_byte_of_a_row_is_noticed() -> None:
     """Exhaustive: each byte of a whole file, with one bit flipped and with all of them."""
     data = encode(result(), PROVENANCE).trials
-    assert checksum.intact(data)
+    assert checksum.is_intact(data)
     harmed = bytearray(data)
     for place in range(len(data)):
         for mask in (1 << place % 8, 0xFF):
             harmed[place] ^= mask
-            assert not checksum.intact(bytes(harmed)), f"byte {place}, mask {mask:#x}"
+            assert not checksum.is_intact(bytes(harmed)), f"byte {place}, mask {mask:#x}"
             harmed[place] ^= mask
 
 
 def test_every_cut_and_addition_of_a_row_is_noticed() -> None:
     data = encode(result(), PROVENANCE).trials
-    assert not any(checksum.intact(data[:length]) for length in range(len(data)))
-    assert not any(checksum.intact(data[start:]) for start in range(1, len(data)))
-    assert not checksum.intact(data + b"\0")
-    assert not checksum.intact(data + data)
+    assert not any(checksum.is_intact(data[:length]) for length in range(len(data)))
+    assert not any(checksum.is_intact(data[start:]) for start in range(1, len(data)))
+    assert not checksum.is_intact(data + b"\0")
+    assert not checksum.is_intact(data + data)
 
 
 @given(noise=st.randoms(use_true_random=False), flips=st.integers(1, 20))
@@ -168,23 +168,23 @@ def test_scattered_flips_of_a_row_are_noticed(noise: random.Random, flips: int) 
     with pytest.raises(ResultsError):
         read_row(bytes(data))
     with pytest.raises(ResultsError):
-        read_receipt(bytes(data))
+        read_manifest(bytes(data))
 
 
 @given(payload=st.binary())
 def test_a_sealed_payload_comes_back_and_any_other_does_not(payload: bytes) -> None:
-    sealed = checksum.append_seal(payload)
-    assert checksum.strip_seal(sealed) == payload
-    assert checksum.strip_seal(checksum.append_seal(sealed)) == sealed
+    sealed = checksum.append(payload)
+    assert checksum.strip(sealed) == payload
+    assert checksum.strip(checksum.append(sealed)) == sealed
     with pytest.raises(ResultsError):
-        checksum.strip_seal(sealed + b"x")
+        checksum.strip(sealed + b"x")
     with pytest.raises(ResultsError):
-        checksum.strip_seal(b"x" + sealed)
+        checksum.strip(b"x" + sealed)
 
 
-@pytest.mark.parametrize("data", [b"", b"PAR1", b"\0" * 1000, checksum.append_seal(b"not Parquet")])
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"\0" * 1000, checksum.append(b"not Parquet")])
 def test_what_is_no_row_is_refused(data: bytes) -> None:
-    for read in (read_row, read_receipt, lambda data: read_table(data, TRIALS)):
+    for read in (read_row, read_manifest, lambda data: read_table(data, TRIALS)):
         with pytest.raises(ResultsError):
             read(data)
 
@@ -194,7 +194,7 @@ def test_another_schema_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(module, "SCHEMA_VERSION", 2)
     trial = encode(result(), PROVENANCE)
     monkeypatch.undo()
-    for read in (read_row, read_receipt, lambda data: read_table(data, TRIALS)):
+    for read in (read_row, read_manifest, lambda data: read_table(data, TRIALS)):
         with pytest.raises(UnknownSchemaError, match=r"version is '?2'?, and this raysweep reads version 1"):
             read(trial.trials)
     sink = pa.BufferOutputStream()

@@ -1,4 +1,4 @@
-"""The pace of a sweep is read from its rows, without the diverged ones, and never fails a command."""
+"""The estimate of a sweep is read from its rows, without the diverged ones, and never fails a command."""
 
 import dataclasses
 from pathlib import Path

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from raysweep.trial.cost import (
     START_S,
     Measured,
-    Pace,
+    RuntimeEstimate,
     assumed_seconds,
     forward_multiplications,
     longest_first,
@@ -45,45 +45,47 @@ def test_an_assumed_epoch_is_near_the_measured_ones(trial, milliseconds):
 
 
 def test_a_pace_is_assumed_until_something_is_measured():
-    assert Pace().n_measured == 0
-    assert Pace().seconds(echo()) == assumed_seconds(echo())
+    assert RuntimeEstimate().n_measured == 0
+    assert RuntimeEstimate().seconds(echo()) == assumed_seconds(echo())
 
 
 def test_a_pace_comes_from_the_closest_kin():
-    pace = Pace([Measured(echo(), 3 * assumed_seconds(echo()))])
-    pace.add(Measured(seq2seq(), 5 * assumed_seconds(seq2seq())))
-    pace.add(Measured(seq2seq(mem=300), 7 * assumed_seconds(seq2seq(mem=300))))
-    assert pace.n_measured == 3
+    estimate = RuntimeEstimate([Measured(echo(), 3 * assumed_seconds(echo()))])
+    estimate.add(Measured(seq2seq(), 5 * assumed_seconds(seq2seq())))
+    estimate.add(Measured(seq2seq(mem=300), 7 * assumed_seconds(seq2seq(mem=300))))
+    assert estimate.n_measured == 3
     replicate, relative = seq2seq(seed=9), seq2seq(mem=200)
-    assert pace.seconds(replicate) == pytest.approx(5 * assumed_seconds(replicate))
-    assert 5 < pace.seconds(relative) / assumed_seconds(relative) < 7
-    assert pace.seconds(echo(mem=50)) == pytest.approx(3 * assumed_seconds(echo(mem=50)))
+    assert estimate.seconds(replicate) == pytest.approx(5 * assumed_seconds(replicate))
+    assert 5 < estimate.seconds(relative) / assumed_seconds(relative) < 7
+    assert estimate.seconds(echo(mem=50)) == pytest.approx(3 * assumed_seconds(echo(mem=50)))
 
 
 def test_another_architecture_is_better_than_nothing():
-    pace = Pace([Measured(seq2seq(), 2 * assumed_seconds(seq2seq()))])
-    assert pace.seconds(echo()) == pytest.approx(2 * assumed_seconds(echo()))
+    estimate = RuntimeEstimate([Measured(seq2seq(), 2 * assumed_seconds(seq2seq()))])
+    assert estimate.seconds(echo()) == pytest.approx(2 * assumed_seconds(echo()))
 
 
 def test_longest_first_keeps_the_order_of_equals():
     trials = [echo(seed=1), seq2seq(seed=1), echo(seed=0), seq2seq(seed=0)]
-    assert longest_first(trials, Pace()) == [trials[1], trials[3], trials[0], trials[2]]
+    assert longest_first(trials, RuntimeEstimate()) == [trials[1], trials[3], trials[0], trials[2]]
 
 
 def test_makespan_by_hand():
-    pace = Pace(Measured(echo(len=n), n) for n in (4, 3, 3, 2, 2))
+    estimate = RuntimeEstimate(Measured(echo(len=n), n) for n in (4, 3, 3, 2, 2))
     trials = [echo(len=n, seed=seed) for n, seed in ((2, 0), (3, 0), (2, 1), (3, 1), (4, 0))]
     # LPT on two slots: 4 2 | 3 3, then 2 to either: 8 (the best would be 7)
-    assert makespan(trials, pace, 2) == pytest.approx(START_S + 8)
-    assert makespan(trials, pace, 100) == pytest.approx(START_S + 4)
-    assert makespan([], pace, 2) == 0
+    assert makespan(trials, estimate, 2) == pytest.approx(START_S + 8)
+    assert makespan(trials, estimate, 100) == pytest.approx(START_S + 4)
+    assert makespan([], estimate, 2) == 0
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 8))
 def test_makespan_lies_between_its_bounds(lengths, slots):
     trials = [echo(len=n, seed=seed) for seed, n in enumerate(lengths)]
-    seconds = [Pace().seconds(trial) for trial in trials]
+    seconds = [RuntimeEstimate().seconds(trial) for trial in trials]
     floor = max(max(seconds), sum(seconds) / slots)
     # Graham 1969: list scheduling is within 2 - 1/slots of the best schedule.
-    assert floor - 1e-9 <= makespan(trials, Pace(), slots) - START_S <= (2 - 1 / slots) * floor + 1e-9
+    assert (
+        floor - 1e-9 <= makespan(trials, RuntimeEstimate(), slots) - START_S <= (2 - 1 / slots) * floor + 1e-9
+    )

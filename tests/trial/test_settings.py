@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from raysweep.trial.settings import ARCHS, TrialSettings, disagreements, resolve
+from raysweep.trial.settings import ARCHS, TrialSettings, conflicts, resolve
 
 ECHO: dict[str, Any] = {"arch": "echo", "len": 6, "mem": 16, "seed": 0}
 
@@ -114,7 +114,7 @@ def test_seq2seq_reads_five_timesteps_or_as_many_as_it_writes():
 )
 def test_settings_that_disagree_are_refused_by_name(change, field, message):
     trial = {"arch": "seq2seq", "len": 2, "mem": 16, "seed": 0, **change}
-    assert list(disagreements(resolve(trial))) == [(field, message)]
+    assert list(conflicts(resolve(trial))) == [(field, message)]
     with pytest.raises(ValidationError) as caught:
         TrialSettings(**trial)
     (error,) = caught.value.errors()
@@ -123,8 +123,8 @@ def test_settings_that_disagree_are_refused_by_name(change, field, message):
 
 def test_all_disagreements_are_found_and_unknown_values_are_passed_over():
     trial = {**ECHO, "batch_size": 7, "values": 101}
-    assert [field for field, _ in disagreements(resolve(trial))] == ["batch_size", "values"]
-    assert not list(disagreements(resolve({**trial, "batch_size": None, "vocab": None, "len": None})))
+    assert [field for field, _ in conflicts(resolve(trial))] == ["batch_size", "values"]
+    assert not list(conflicts(resolve({**trial, "batch_size": None, "vocab": None, "len": None})))
 
 
 @pytest.mark.parametrize(
