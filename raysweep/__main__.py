@@ -11,10 +11,13 @@ def main() -> None:
     """Run the command line."""
     _open_closed_streams()
     _forget_current_folder()
-    from raysweep.run.signals import THIS_PROCESS
+    from raysweep.run.signals import THIS_PROCESS, blocked
 
-    THIS_PROCESS.leave = _leave_run if sys.argv[1:2] == ["run"] else os._exit
-    THIS_PROCESS.install()
+    with blocked():  # a handler must not import what the main thread is just importing
+        from raysweep.run.messages import leave_before_run
+
+        THIS_PROCESS.leave = leave_before_run if sys.argv[1:2] == ["run"] else os._exit
+        THIS_PROCESS.install()
     from raysweep.cli import main as command_line
 
     command_line()
@@ -39,17 +42,6 @@ def _forget_current_folder() -> None:
     paths = os.environ["PYTHONPATH"].split(os.pathsep) if "PYTHONPATH" in os.environ else []
     relative = {os.path.abspath(path) for path in paths if not os.path.isabs(path)}  # noqa: PTH100, PTH117
     sys.path[:] = [path for path in sys.path if path not in relative]
-
-
-def _leave_run(exit_code: int) -> None:
-    """Exit before a run has begun."""
-    from contextlib import suppress
-
-    from raysweep.run.messages import resume_command
-
-    with suppress(OSError):  # nobody reads
-        os.write(2, f"Interrupted: nothing was begun.\nContinue with: {resume_command()}\n".encode())
-    os._exit(exit_code)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What this machine has for trials to run on, and what its kernel says of them."""
+"""Resources of this machine: cores, GPUs, the user's tasks, and out-of-memory kills."""
 
 import os
 from contextlib import suppress
@@ -28,38 +28,51 @@ def num_tasks() -> int:
 
 
 class OomKills:
-    """The processes of this one's control group that the kernel ends for want of memory.
+    """Out-of-memory kills in this process's control group.
 
-    Counted by `memory.events` (cgroup v2) or `memory.oom_control` (v1); none where the kernel does not say.
+    The kernel counts them in `memory.events` (cgroup v2) or `memory.oom_control` (v1). If the kernel does
+    not count, none is reported.
     """
 
     def __init__(self) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._seen = self._count()
 
     def happened(self) -> bool:
-        """Return whether there was one since the last call."""
+        """Return whether the kernel killed a process since the last call."""
         before, self._seen = self._seen, self._count()
         return self._seen > before
 
     @staticmethod
     def _count() -> int:
-        return sum(map(_oom_kills_of, _memory_files()))
+        folders = _group_folders("memory")
+        return sum(_oom_kills_of(f / n) for f in folders for n in ("memory.events", "memory.oom_control"))
 
 
-def _memory_files() -> list[Path]:
-    """Name the files of this process's control group; in a container, its own group is the root."""
+def group_tasks() -> tuple[int, int] | None:
+    """Count the processes and threads of this process's control group, and how many it may have.
+
+    Returns:
+        None if there is no such limit.
+    """
+    for folder in _group_folders("pids"):
+        with suppress(OSError, ValueError):
+            return int((folder / "pids.current").read_text()), int((folder / "pids.max").read_text())
+    return None
+
+
+def _group_folders(controller: str) -> list[Path]:
+    """Name the folders of this process's control groups (v1 and v2); in a container, its own is the root."""
     root = Path("/sys/fs/cgroup")
-    files = []
+    folders = []
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, group = line.split(":", 2)
             if not controllers:
-                files.append((root, group, "memory.events"))
-            elif "memory" in controllers.split(","):
-                files.append((root / "memory", group, "memory.oom_control"))
-    found = [(top / group.lstrip("/") / name, top / name) for top, group, name in files]
-    return [own if own.exists() else top for own, top in found]
+                folders.append((root, group))
+            elif controller in controllers.split(","):
+                folders.append((root / controller, group))
+    return [own if (own := top / group.lstrip("/")).is_dir() else top for top, group in folders]
 
 
 def _oom_kills_of(path: Path) -> int:

@@ -22,7 +22,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from raysweep.store.record import FailureKind
+from raysweep.store.record import FailureKind, Text
 from raysweep.trial.settings import TrialSettings
 
 VERSION: Final = 1
@@ -91,7 +91,7 @@ class Unusable(_Message):
     """The cluster cannot be started or joined, or cannot run such trials; the driver exits."""
 
     type: Literal["unusable"] = "unusable"
-    reason: str
+    reason: Text
     logged: bool
     """Whether the run's log says more."""
 
@@ -100,7 +100,7 @@ class Lost(_Message):
     """The cluster died; the driver exits."""
 
     type: Literal["lost"] = "lost"
-    reason: str
+    reason: Text
 
 
 class Started(_Message):
@@ -129,7 +129,7 @@ class Finished(_Message):
     """None if the training diverged."""
     seconds: float
     """Tracing, training and evaluation."""
-    host: str
+    host: Text
     sizes: tuple[int, int | None, int]
     """Bytes of row, predictions and curve."""
 
@@ -140,9 +140,9 @@ class Failed(_Message):
     type: Literal["failed"] = "failed"
     trial_id: str
     kind: FailureKind
-    message: str
-    traceback: str
-    host: str
+    message: Text
+    traceback: Text
+    host: Text
 
 
 class Wanted(_Message):
@@ -156,7 +156,7 @@ class RoundEnded(_Message):
     """No more events of this round will come."""
 
     type: Literal["round_ended"] = "round_ended"
-    reason: str
+    reason: Text
     """Why it ended early; empty if Tune ended in order."""
     fruitless: bool
     """Whether no worker came up in the round."""

@@ -40,16 +40,23 @@ def main() -> int:
     except OSError as error:
         os.write(0, (error.strerror or str(error)).encode())
         return NO_FOLDER
+    try:
+        return _run(folder, int(connection), command)
+    finally:
+        clear(Path(folder), os.getpid())
+
+
+def _run(folder: str, connection: int, command: Sequence[str]) -> int:
+    """Run the driver until it or the command ends; return its exit code."""
     ended, report = os.pipe()
-    driver = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, pass_fds=[int(connection)])
-    os.close(int(connection))
+    driver = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, pass_fds=[connection])
+    os.close(connection)
     waiting = threading.Thread(target=_wait, args=[driver, report], daemon=True)
     waiting.start()
     select.select([0, ended], [], [])
     clear(Path(folder), os.getpid())
     waiting.join()
-    code = driver.returncode
-    return code if code >= 0 else 128 - code
+    return driver.returncode if driver.returncode >= 0 else 128 - driver.returncode
 
 
 def _wait(driver: "subprocess.Popen[bytes]", report: int) -> None:
@@ -61,11 +68,12 @@ def _make(folder: Path) -> None:
     """Make the folder, locked as long as this process lives: no other run takes it for a dead one's."""
     while True:
         folder.mkdir(mode=0o700)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if folder.exists():
-            break
-        os.close(descriptor)  # another run removed it before it was locked
+        with suppress(FileNotFoundError):  # another run removed it before it was locked
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
+                break
+            os.close(descriptor)
     (folder / MARK).write_text(f"{os.getpid()}\n")
 
 
@@ -95,7 +103,7 @@ def members(session: int) -> Iterator[int]:
 def kill(pids: Sequence[int]) -> None:
     """Send SIGKILL to processes, some of which may be gone."""
     for pid in pids:
-        with suppress(ProcessLookupError):
+        with suppress(OSError):  # gone, or of another user
             os.kill(pid, signal.SIGKILL)
 
 

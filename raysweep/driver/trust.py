@@ -75,4 +75,6 @@ def connection_error(address: str, timeout_s: float) -> OSError | None:
         socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
     except OSError as error:
         return error
+    except (UnicodeError, OverflowError) as error:  # no name of a host, no number of a port
+        return OSError(str(error))
     return None

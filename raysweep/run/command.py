@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, RaysweepError, ResultsError, StorageError
@@ -35,7 +35,7 @@ from raysweep.protocol import (
     Wanted,
 )
 from raysweep.report.live import Display, display_on
-from raysweep.run.messages import command, resume_command, say, show
+from raysweep.run.messages import command, leave_before_run, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
 from raysweep.run.signals import THIS_PROCESS, Signals
 from raysweep.run.state import RunState
@@ -70,9 +70,10 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
     grid = read_grid(path, name=name)
     ledger = Ledger(results_dir / grid.name)
     committed = ledger.committed()
-    if any(trial.trial_id not in committed for trial in grid.trials):
-        check_request(grid.resources, options)
+    if missing := [trial for trial in grid.trials if trial.trial_id not in committed]:
+        check_request(grid.resources, options, len(missing))
     remove_left_overs()
+    THIS_PROCESS.leave = lambda code: _leave_unlocked(ledger.paths.lock, code)
     with ledger.open_for_writing() as writer:
         run = Run(grid, ledger, writer, options, THIS_PROCESS)
         try:
@@ -117,24 +118,29 @@ class Run:
     def train(self) -> None:
         """Train what is missing; sets `exit_code`."""
         with ExitStack() as stack:
-            driver = self._start(stack) if self.state.missing else None  # while it starts, the ledger is read
+            cores = self._cores()
+            driver = self._start(stack) if cores else None  # while it starts, the ledger is read
             self.verify_committed()
             self.writer.begin_run(self.grid.name, self.grid.content, run_environment())
-            if self.state.missing and driver is None:  # files were damaged
-                check_request(self.grid.resources, self.options)
+            if self._cores() > cores:  # files were damaged
+                stack.close()
+                check_request(self.grid.resources, self.options, len(self.state.missing))
                 driver = self._start(stack)
             if driver is not None:
                 self._train_with(driver)
         self.signals.stop_waiting()
         self.exit_code = self.signals.exit_code if self.signals.pending else int(bool(self.state.missing))
 
+    def _cores(self) -> int:
+        """Count the cores that the missing trials can use; for an existing cluster, 1 if there are any."""
+        wanted = math.ceil(len(self.state.missing) * self.grid.resources.cpu)
+        return min(wanted, self.options.cpus or local_cpus()) if self.options.private else min(wanted, 1)
+
     def _start(self, stack: ExitStack) -> Driver:
         """Start a driver and its cluster."""
         log = stack.enter_context(open_log(self.ledger.paths.log))
         resources, options = self.grid.resources, self.options
-        cpus = options.cpus
-        if options.private:
-            cpus = min(cpus or local_cpus(), math.ceil(len(self.state.missing) * resources.cpu))
+        cpus = self._cores() if options.private else options.cpus
         cluster = ClusterRequest(options.address, options.trust_cluster, cpus, resources.cpu, resources.gpu)
         return stack.enter_context(Driver(self.signals, log, cluster))
 
@@ -149,7 +155,8 @@ class Run:
     def _train_with(self, driver: Driver) -> None:
         """Train round after round, until nothing is missing that has an attempt left."""
         try:
-            with display_on(self.state.snapshot, plain=self.options.plain) as self._display:
+            self._display = display_on(self.state.snapshot, plain=self.options.plain)
+            with self._display:
                 self._rounds(driver)
         except Interrupted:
             return
@@ -261,14 +268,18 @@ class Run:
 
     def leave(self, exit_code: int) -> None:
         """Exit at once: the terminal restored, the ledger as it is; the keeper ends the driver."""
-        display = self._display
-        if display is not None:
+        if (display := self._display) is not None:
             _briefly(lambda: display.__exit__())
+            _briefly(self._show_cursor)  # the display may have been about to hide it
         _briefly(lambda: say(self._how_to_continue()))
         if not self._over:
             _briefly(lambda: self.writer.end_run(exit_code))
         _briefly(lambda: release(self.ledger.paths.lock))  # not before: this process may still commit
         os._exit(exit_code)
+
+    def _show_cursor(self) -> None:
+        if os.isatty(1) and not self.options.plain:
+            os.write(1, b"\x1b[?25h")
 
     def conclude(self) -> None:
         """Say how the run ended, after its report if it was not interrupted."""
@@ -303,6 +314,12 @@ class Run:
             f"Log of Ray and TensorFlow: {self.ledger.paths.log}\n"
             f"Try again with: {resume_command()}"
         )
+
+
+def _leave_unlocked(lock: Path, exit_code: int) -> NoReturn:
+    """Exit before a run has begun, though its folder may be locked already."""
+    release(lock)
+    leave_before_run(exit_code)
 
 
 def _unpack(event: Finished, payload: bytes) -> "EncodedTrial":

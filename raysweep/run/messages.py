@@ -1,11 +1,15 @@
-"""What a run prints beside its display, and how to call it again; rich is imported when it is needed."""
+"""What a run prints beside its display, and how to call it again.
 
+A handler of a signal prints, too: nothing is imported for it that may be half imported just then.
+"""
+
+import os
 import shlex
 import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from raysweep.text import clean_text
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def command() -> str:
-    """Return how to call this command: by its name where the shell finds it, else by its path."""
+    """Return how to call this command: by its name if the shell finds it, else by its path."""
     path = Path(sys.argv[0])
     if path.name == "__main__.py":
         return "python -m raysweep"
@@ -31,15 +35,23 @@ def resume_command() -> str:
 
 
 def say(message: str) -> None:
-    """Print a message for people, to standard error."""
-    from rich.text import Text
+    """Print a message for people, to standard error, if somebody still reads.
 
-    show(Text(clean_text(message)), stderr=True)
+    Not through `sys.stderr`: the thread that a signal interrupts may be writing there.
+    """
+    with suppress(OSError):
+        os.write(2, f"{clean_text(message)}\n".encode(errors="replace"))
 
 
-def show(view: "RenderableType", *, stderr: bool = False) -> None:
-    """Print where somebody still reads: a closed pipe does not change how a run ends."""
+def show(view: "RenderableType") -> None:
+    """Print to standard output, if somebody still reads: a closed pipe does not change how a run ends."""
     from rich.console import Console
 
     with suppress(OSError, SystemExit):  # rich's answer to a closed pipe is to exit
-        Console(stderr=stderr).print(view, soft_wrap=stderr)
+        Console().print(view)
+
+
+def leave_before_run(exit_code: int) -> NoReturn:
+    """Exit before a run has begun."""
+    say(f"Interrupted: nothing was begun.\nContinue with: {resume_command()}")
+    os._exit(exit_code)

@@ -31,8 +31,13 @@ class RunOptions:
         return self.address is None
 
 
-def check_request(resources: Resources, options: RunOptions) -> None:
+def check_request(resources: Resources, options: RunOptions, num_missing: int) -> None:
     """Refuse, before anything is made or started, what cannot work.
+
+    Args:
+        resources: of one trial.
+        options: of the command line.
+        num_missing: trials to train.
 
     Raises:
         ClusterError: this machine is too small, or the cluster is not to be trusted.
@@ -42,7 +47,7 @@ def check_request(resources: Resources, options: RunOptions) -> None:
     if options.address is None:
         cpus = options.cpus or local_cpus()
         _check_machine(resources, cpus)
-        require_limits(resources.slots(cpus, local_gpus()))
+        require_limits(min(resources.slots(cpus, local_gpus()), num_missing))
         return
     if options.address == "local":
         raise UsageError("--address local: for a cluster of the run's own leave --address out")

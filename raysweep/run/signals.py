@@ -12,10 +12,10 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-GRACE_S = 8.5
+GRACE_S = 7.5
 """Seconds that an orderly end may take; with what follows, the command exits within 10."""
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -45,7 +45,12 @@ class Signals:
         os.set_blocking(self._arrived, False)
 
     def install(self) -> None:
-        """Put the handlers in place; a SIGHUP that `nohup` ignores stays ignored."""
+        """Put the handlers in place; a SIGHUP that `nohup` ignores stays ignored.
+
+        The interpreter itself writes to the pipe: a signal may come to any thread, and Python's handler runs
+        only when the main thread gets back to Python.
+        """
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for signum in ENDING:
             if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
                 signal.signal(signum, self._handle)
@@ -74,8 +79,6 @@ class Signals:
         """Run in the main thread, between two of its instructions."""
         at_once = self.pending or not self.orderly
         self.first = self.first or signum
-        with suppress(BlockingIOError):  # so many have come that it is full
-            os.write(self._wake, b"x")
         if at_once:
             self.leave(self.exit_code)
         else:
@@ -88,6 +91,16 @@ class Signals:
         self.orderly = False
         if self._deadline is not None:
             self._deadline.cancel()
+
+
+@contextmanager
+def blocked() -> Iterator[None]:
+    """Let the signals that end a run wait for the end of the block; processes started there inherit it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 THIS_PROCESS = Signals()

@@ -4,7 +4,6 @@ import errno
 import os
 import queue
 import select
-import signal
 import socket
 import stat
 import subprocess
@@ -20,7 +19,7 @@ from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, StorageError, SurroundingsError
 from raysweep.machine import OomKills
 from raysweep.protocol import Connection, Lost, Message, ProtocolError, Request, Stop, Unusable
-from raysweep.run.signals import ENDING, Signals
+from raysweep.run.signals import Signals, blocked
 from raysweep.run.surroundings import driver_command, driver_environment
 from raysweep.run.temporary import cannot_be_made, temporary_folder
 
@@ -71,22 +70,20 @@ class Driver:
         """Start the keeper with all signals that end a run blocked, in it and in whatever it starts."""
         path = keeper.__file__
         command = [sys.executable, "-I", "-S", path, str(self._folder), str(there.fileno())]
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
-            return subprocess.Popen(
-                [*command, *driver_command(there.fileno(), cluster)],
-                env=driver_environment(self._folder, private=cluster.address is None),
-                stdin=keepers_end.fileno(),
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                pass_fds=[there.fileno()],
-                start_new_session=True,
-            )
+            with blocked():
+                return subprocess.Popen(
+                    [*command, *driver_command(there.fileno(), cluster)],
+                    env=driver_environment(self._folder, private=cluster.address is None),
+                    stdin=keepers_end.fileno(),
+                    stdout=log,
+                    stderr=log,
+                    cwd="/",
+                    pass_fds=[there.fileno()],
+                    start_new_session=True,
+                )
         except OSError as error:
             raise SurroundingsError(f"no process can be started here: {error.strerror}") from error
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -103,7 +100,7 @@ class Driver:
         except subprocess.TimeoutExpired:
             self._keeper.kill()
             self._keeper.wait()
-        self._clear_if_killed()
+        self._clear()
         self._connection.close()
 
     def send(self, request: Request, payload: bytes = b"") -> None:
@@ -129,7 +126,8 @@ class Driver:
             Interrupted: it was, and a signal is the reason.
         """
         while True:
-            watched: list[Connection | socket.socket | Signals] = [self._connection, self._keeper_end]
+            watched: list[Connection | socket.socket | Signals] = [self._connection]
+            watched += [self._keeper_end] if self._keeper.returncode is None else []
             watched += [self._signals] if until_signal else []
             ready = select.select(watched, [], [], timeout_s)[0]
             if not ready:
@@ -150,7 +148,7 @@ class Driver:
                 self._reason = message.reason
             else:
                 self._keeper.wait()
-                self._clear_if_killed()  # with the driver goes its end of the connection
+                self._clear()  # with the driver goes its end of the connection
 
     def _ended(self) -> Exception:
         """Say why the driver ended."""
@@ -170,9 +168,9 @@ class Driver:
             why += ", and the kernel ended a process: this container's memory is used up"
         return ClusterError(f"The cluster was lost: {why}")
 
-    def _clear_if_killed(self) -> None:
-        """Do what the keeper could not."""
-        if self._keeper.returncode < 0:
+    def _clear(self) -> None:
+        """Do what the keeper, which has ended, may have been unable to do."""
+        if self._keeper.returncode < 0 or self._folder.exists():
             keeper.clear(self._folder, self._keeper.pid)
 
     def _send_requests(self) -> None:

@@ -12,18 +12,27 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import raysweep
 from raysweep.driver.variables import PRIVATE, SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.errors import SurroundingsError
-from raysweep.machine import num_tasks
+from raysweep.machine import group_tasks, num_tasks
 
 LEFT_OUT: Final = (
     "RAY_TUNE_CALLBACKS",  # classes that Tune would import, named by whoever wrote the environment
     "RAY_RUNTIME_ENV_HOOK",  # likewise, and Ray would start its workers in another way
+    "RAY_AIR_LOCAL_CACHE_DIR",  # with either of these two every Tuner refuses to start
+    "TUNE_RESULT_DIR",
     "KERAS_HOME",  # a keras.json, which may ask for another backend or for other floats
-    "PYTHONSTARTUP",
-    "PYTHONPATH",
+    "PYTHONPATH",  # composed below
 )
 """Variables that are not passed on."""
+
+LEFT_OUT_IF_PRIVATE: Final = (
+    "RAY_JOB_CONFIG_JSON_ENV_VAR",  # of `ray job submit`: another cluster's packages
+    "RAY_OVERRIDE_RESOURCES",
+    "RAY_REDIS_ADDRESS",  # where the control store would keep its state
+)
+"""Variables that are not passed on to a driver with a cluster of its own."""
 
 PATHS: Final = (
     "RAY_AUTH_TOKEN_PATH",
@@ -59,11 +68,14 @@ def driver_environment(folder: Path, *, private: bool) -> dict[str, str]:
         folder: the run's temporary folder.
         private: whether the driver starts a cluster of its own.
     """
-    values = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
+    left_out = {*LEFT_OUT, *(LEFT_OUT_IF_PRIVATE if private else ())}
+    values = {name: value for name, value in os.environ.items() if name not in left_out}
     values |= {name: str(Path(values[name]).absolute()) for name in PATHS if values.get(name)}
     values |= {**SETTINGS, **TRAINING}
-    if paths := absolute_paths(os.environ.get("PYTHONPATH", "")):
+    if paths := [*_own_path(), *absolute_paths(os.environ.get("PYTHONPATH", ""))]:
         values["PYTHONPATH"] = os.pathsep.join(paths)
+    if Path(home := values.get("HOME", "")).is_absolute():  # compiled for minutes, and kept for the next run
+        values.setdefault("CUDA_CACHE_PATH", f"{home}/.nv/ComputeCache")
     if site.ENABLE_USER_SITE and Path(base := site.getuserbase()).is_absolute():
         values.setdefault("PYTHONUSERBASE", base)  # packages there are found by the home folder
     if private:
@@ -71,6 +83,15 @@ def driver_environment(folder: Path, *, private: bool) -> dict[str, str]:
     if private or not Path(values.get("HOME", "")).is_absolute():  # Ray needs a home folder
         values["HOME"] = str(folder)
     return values
+
+
+def _own_path() -> list[str]:
+    """Name the folder of this package if the driver would not find it, or would find another one.
+
+    As with `python -m raysweep` in a checkout, whose folder is off the path by now.
+    """
+    own = str(Path(raysweep.__file__).parents[1])
+    return [] if own in sys.path else [own]
 
 
 def absolute_paths(variable: str) -> list[str]:
@@ -93,25 +114,34 @@ def require_limits(slots: int) -> None:
     Raises:
         SurroundingsError: a limit is too low.
     """
+    _require_open_files(slots)
+    _require_tasks(slots)
+
+
+def _require_open_files(slots: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = OPEN_FILES + OPEN_FILES_A_SLOT * slots
     if hard != resource.RLIM_INFINITY and hard < need:
         raise SurroundingsError(
             f"the limit of open files is {hard}, and a run of {slots} trials at a time needs {need}; "
-            f"raise it (ulimit -n {need}) and run again"
+            f"raise it (ulimit -n {need}), or use fewer cores (--cpus), and run again"
         )
     if soft != resource.RLIM_INFINITY and soft < MAX_OPEN_FILES:
         most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    _require_tasks(TASKS + TASKS_A_SLOT * slots)
 
 
-def _require_tasks(need: int) -> None:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-    if soft == resource.RLIM_INFINITY or os.geteuid() == 0:  # root may exceed it
-        return
-    if soft - (used := num_tasks()) < need:
-        raise SurroundingsError(
-            f"the limit of processes and threads is {soft}, {used} are in use, and a run needs {need} more; "
-            f"raise it (ulimit -u {used + 2 * need}) and run again"
-        )
+def _require_tasks(slots: int) -> None:
+    """Check the limits of processes and threads: the container's, and, for others than root, the user's."""
+    need = TASKS + TASKS_A_SLOT * slots
+    limits = [("pids.max of this container's control group", *group)] if (group := group_tasks()) else []
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    if hard != resource.RLIM_INFINITY and os.geteuid() != 0:
+        resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+        limits.append(("ulimit -u", num_tasks(), hard))
+    for name, used, limit in limits:
+        if limit - used < need:
+            raise SurroundingsError(
+                f"the limit of processes and threads is {limit}, {used} are in use, and a run of {slots} "
+                f"trials at a time needs {need} more; raise it ({name}), or use fewer cores (--cpus)"
+            )

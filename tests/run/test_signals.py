@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,6 +33,7 @@ def signals(left: list[int]) -> Iterator[Signals]:
     signals.install()
     yield signals
     signals.stop_waiting()
+    signal.set_wakeup_fd(-1)
     for signum, handler in before.items():
         signal.signal(signum, handler)
 
@@ -93,5 +96,20 @@ def test_nohup_stays(left: list[int]) -> None:
 
 def test_a_flood_of_signals_is_one(signals: Signals, left: list[int]) -> None:
     for _ in range(70_000):  # more than the pipe takes
-        signals._handle(signal.SIGTERM, None)
+        os.kill(os.getpid(), signal.SIGTERM)
     assert set(left) == {143}
+    assert signals.wait(0)
+
+
+def test_a_signal_that_comes_to_another_thread_wakes_the_main_one(signals: Signals) -> None:
+    signals.orderly = True
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    sender = threading.Timer(0.2, lambda: signal.pthread_kill(other.ident or 0, signal.SIGTERM))
+    began = time.monotonic()
+    sender.start()
+    assert signals.wait(20)
+    assert time.monotonic() - began < 10
+    over.set()
+    other.join()

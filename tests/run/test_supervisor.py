@@ -16,7 +16,7 @@ from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, StorageError
 from raysweep.protocol import Checkpoint, Ready, Started, Stop
 from raysweep.run import supervisor
-from raysweep.run.signals import Signals
+from raysweep.run.signals import ENDING, Signals
 from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
 
 HEAD = """
@@ -33,9 +33,16 @@ def log(tmp_path: Path) -> Iterator[BinaryIO]:
 
 
 @pytest.fixture
-def signals() -> Signals:
-    """Not installed: a test says when one has come."""
-    return Signals()
+def signals() -> Iterator[Signals]:
+    """Handlers of this process, for as long as the test runs."""
+    before = {signum: signal.getsignal(signum) for signum in ENDING}
+    signals = Signals()
+    signals.leave = lambda code: None
+    signals.install()
+    yield signals
+    signal.set_wakeup_fd(-1)
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
 
 
 @pytest.fixture
@@ -59,8 +66,11 @@ class StartDriver:
         self._log, self._signals, self._monkeypatch = log, signals, monkeypatch
 
     def __call__(self, script: str) -> Driver:
+        return self.command([sys.executable, "-P", "-c", HEAD + script])
+
+    def command(self, line: list[str]) -> Driver:
         def command(connection: int, cluster: ClusterRequest) -> list[str]:
-            return [sys.executable, "-P", "-c", HEAD + script, str(connection)]
+            return [*line, str(connection)]
 
         self._monkeypatch.setattr(supervisor, "driver_command", command)
         return Driver(self._signals, self._log, ClusterRequest(None, False, 2, 1.0, 0.0))
@@ -143,23 +153,30 @@ def test_a_temporary_folder_that_cannot_be_written(start: StartDriver, temporary
 
 
 def test_a_signal_wakes_whoever_waits(start: StartDriver, signals: Signals) -> None:
-    signals.leave = lambda code: None
     with start("time.sleep(60)") as driver:
-        threading.Timer(0.3, signals._handle, [signal.SIGINT, None]).start()
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
         assert driver.receive(until_signal=True) is None
 
 
 def test_a_signal_that_killed_the_driver_too_is_the_reason(start: StartDriver, signals: Signals) -> None:
     """It comes to the command a little later than the end of the connection."""
-    signals.leave = lambda code: None
     with start("sys.exit(1)") as driver:
         end = time.monotonic() + 20
         while driver._keeper.poll() is None:
             assert time.monotonic() < end
             time.sleep(0.01)
-        threading.Timer(0.1, signals._handle, [signal.SIGTERM, None]).start()
+        threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGTERM]).start()
         with pytest.raises(Interrupted):
             driver.receive(until_signal=True)
+
+
+def test_a_keeper_that_cannot_start_the_driver(start: StartDriver, temporary: Path) -> None:
+    with start("") as driver:
+        pass
+    assert list(temporary.iterdir()) == []
+    with start.command(["/no/such/program"]) as driver, pytest.raises(ClusterError, match="exit code 1"):
+        driver.receive(until_signal=True)
+    assert list(temporary.iterdir()) == []
 
 
 def test_no_signal_reaches_keeper_and_driver(start: StartDriver) -> None:
