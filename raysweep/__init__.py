@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from raysweep.errors import RaysweepError
-    from raysweep.experiment import build_model, run_trial
+    from raysweep.experiment import Training, build_model, configure_threads, run_trial
     from raysweep.grid import Grid, read_grid
     from raysweep.store.datasets import Sweep, load
     from raysweep.trial.result import TrialResult
@@ -29,9 +29,11 @@ __all__ = [
     "Grid",
     "RaysweepError",
     "Sweep",
+    "Training",
     "TrialResult",
     "TrialSettings",
     "build_model",
+    "configure_threads",
     "load",
     "read_grid",
     "run_trial",
@@ -41,9 +43,11 @@ _HOMES: "Final" = {
     "Grid": "raysweep.grid",
     "RaysweepError": "raysweep.errors",
     "Sweep": "raysweep.store.datasets",
+    "Training": "raysweep.experiment",
     "TrialResult": "raysweep.trial.result",
     "TrialSettings": "raysweep.trial.settings",
     "build_model": "raysweep.experiment",
+    "configure_threads": "raysweep.experiment",
     "load": "raysweep.store.datasets",
     "read_grid": "raysweep.grid",
     "run_trial": "raysweep.experiment",

@@ -1,7 +1,7 @@
 """The command line: arguments, printing, exit codes.
 
-Ray and TensorFlow are imported only where trials are missing, Arrow only where tables are read, so that help,
-plans and reports come at once.
+No command imports Ray or TensorFlow in its own process: both live in the driver process, which `run` starts
+if trials are missing. Arrow is imported only for tables. So help, plans and reports appear at once.
 """
 
 import io
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="raysweep",
-    help="Train a grid of stateful Keras LSTM networks on all cores, and see which of them learned what.",
+    help="Train a grid of stateful Keras LSTM networks on all cores, and report what each of them learned.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,13 +36,13 @@ GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="Grid file (YAML)
 Folder = Annotated[
     Path, typer.Argument(metavar="SWEEP", help="Results folder of a sweep.", show_default=False)
 ]
-ResultsDir = Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds the sweeps' folders.")]
+ResultsDir = Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds the results folders.")]
 Name = Annotated[
     str | None, typer.Option(metavar="NAME", help="Name of the sweep, instead of the grid file's.")
 ]
 Cpus = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Cores to use: of this machine, or at most of the cluster."),
+    typer.Option(metavar="N", min=1, help="Number of cores to use; on a cluster, the maximum."),
 ]
 
 
@@ -60,7 +60,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Train a grid of stateful Keras LSTM networks on all cores, and see which of them learned what."""
+    """Train a grid of stateful Keras LSTM networks on all cores, and report what each of them learned."""
 
 
 @app.command()
@@ -76,23 +76,23 @@ def run(
         bool, typer.Option("--trust-cluster", help="Join a cluster on other machines without a token.")
     ] = False,
     retries: Annotated[
-        int, typer.Option(metavar="N", min=0, help="How often a failed trial is tried again.")
+        int, typer.Option(metavar="N", min=0, help="How often a failed trial is retried.")
     ] = 2,
     trial_timeout: Annotated[
         float | None,
         typer.Option(
             metavar="S",
             min=1,
-            help="Seconds an attempt may take; default: 20 times its estimate, 15 min or more.",
+            help="Time limit of an attempt in seconds; default: 20 times the estimate, at least 15 min.",
         ),
     ] = None,
     plain: Annotated[
-        bool, typer.Option("--plain", help="One line a finished trial, no live display.")
+        bool, typer.Option("--plain", help="Print one line per finished trial, no live display.")
     ] = False,
 ) -> None:
-    """Train what is missing; show the run live, then the report.
+    """Train the missing trials; show the run live, then the report.
 
-    Running again continues: it trains what is missing and nothing else.
+    Run the same command again to resume: only missing trials are trained.
     """
     from raysweep.run.command import run_sweep
     from raysweep.run.request import RunOptions
@@ -112,9 +112,9 @@ def run(
 def plan(
     grid: GridFile, results_dir: ResultsDir = Path("results"), name: Name = None, cpus: Cpus = None
 ) -> None:
-    """Show what would run, and how long it may take.
+    """Show which trials would run, and how long the run may take.
 
-    Says what is done already; starts nothing.
+    Counts the trials that are done; starts nothing.
     """
     from raysweep.grid import read_grid
     from raysweep.report.plan_report import plan_view
@@ -144,18 +144,18 @@ def report(
         typer.Option(metavar="MEM", help="MEM whose position accuracy is shown; default: the largest."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, as one JSON object.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Every number, one row a cell.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Every number, as CSV, one row per cell.")] = False,
 ) -> None:
     """Show what each network can learn.
 
-    Exact-match, accuracy per position, findings; works in the middle of a run.
+    Shows exact-match, accuracy per position and findings; works in the middle of a run.
     """
     from raysweep.analysis.aggregate import analyse
     from raysweep.analysis.export import report_csv, report_json
     from raysweep.report.sweep_report import PLAN_UNKNOWN, report_view
 
     if as_json and as_csv:
-        raise UsageError("--json and --csv: choose one of them")
+        raise UsageError("--json and --csv exclude each other; choose one")
     analysis = analyse(_ledger(sweep))
     if as_json or as_csv:
         if not analysis.plan_known:
@@ -172,13 +172,13 @@ def show(
     trial: Annotated[
         str,
         typer.Argument(
-            metavar="TRIAL", help="A trial's id, or any unique beginning of one.", show_default=False
+            metavar="TRIAL", help="Id of a trial, or any unique prefix of the id.", show_default=False
         ),
     ],
 ) -> None:
     """Show one trial as the notebook did.
 
-    Settings, layers, learning curve, and what was expected and predicted.
+    Shows settings, layers, learning curve, expected and predicted integers.
     """
     from raysweep.report.trial_report import find_trial, trial_view
 
@@ -190,7 +190,7 @@ def show(
 def verify(sweep: Folder) -> None:
     """Check every file against its checksum.
 
-    Lists the damage and exits with 1 where there is any.
+    Lists damaged files; exits with 1 if there are any.
     """
     from raysweep.text import clean_text
 
@@ -203,7 +203,7 @@ def verify(sweep: Folder) -> None:
 
 
 def main() -> None:
-    """Run the command line; every error of `raysweep.errors` becomes its message and its exit code."""
+    """Run the command line; for a `RaysweepError`, print the message and exit with the error's code."""
     _prepare_streams()
     try:
         app(prog_name="raysweep")
@@ -213,7 +213,7 @@ def main() -> None:
 
 
 def _prepare_streams() -> None:
-    """Give Python the streams that were closed, and let it print to any encoding."""
+    """Open standard streams that were closed, and replace characters that an encoding lacks."""
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
     for stream in (sys.stdout, sys.stderr):
@@ -240,7 +240,7 @@ def _ledger(folder: Path) -> "Ledger":
     from raysweep.store.ledger import Ledger
 
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such results folder; `raysweep run GRID` makes one in `results`")
+        raise UsageError(f"{folder}: no such results folder; `raysweep run GRID` creates one in `results`")
     return Ledger(folder)
 
 
@@ -252,15 +252,15 @@ def _print(renderable: RenderableType) -> None:
 
 @contextmanager
 def _output() -> Iterator[None]:
-    """Print within; a closed pipe ends the command without a word, as it ends other Unix commands.
+    """Let the body print; a closed pipe ends the command silently, as it ends other Unix commands.
 
     Raises:
-        StorageError: standard output is a file, and its disk is full.
+        StorageError: standard output is a file on a full disk.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         yield
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer would fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # flushing the rest of the buffer would fail again
         raise StorageError(f"the output cannot be written: {error.strerror or error}") from error

@@ -1,1 +1,1 @@
-"""Numbers: averages, intervals, facets, findings, export; data in, data out."""
+"""Analysis of results: averages, intervals, facets, findings, export; data in, data out."""

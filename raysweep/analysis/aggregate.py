@@ -1,7 +1,7 @@
-"""What a sweep's results say: exact-match, accuracy per position and intervals over replicates.
+"""Aggregation of a sweep's results: exact-match, accuracy per position, intervals over replicates.
 
-`analyse` reads (the ledger's lists, and each trial's counts); everything else here is arithmetic on what
-was read. StatusCounts stay whole numbers until they are divided, once. Works in the middle of a run.
+`analyse` reads the ledger's lists and each trial's counts; everything else here is arithmetic. Counts stay
+whole numbers until a single division. The analysis also works in the middle of a run.
 """
 
 from collections import Counter, defaultdict
@@ -16,48 +16,48 @@ from raysweep.store.planned import planned_trials
 from raysweep.trial.settings import TrialSettings
 
 CELL_SETTINGS: Final = tuple(name for name in SETTING_NAMES if name != "seed")
-"""The settings whose combinations are cells: all but the seed."""
+"""Settings that identify a cell: all but the seed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One combination of every setting but the seed: replicates, and what they measured together."""
+    """One combination of all settings but the seed: its replicates, and their pooled figures."""
 
     settings: Mapping[str, Any]
     """Every setting but the seed, by name."""
     planned: bool
-    """Whether the latest grid asks for it."""
+    """True if the latest grid contains the cell."""
     seeds: tuple[int, ...]
-    """Replicates that are done: all that the figures below rest on."""
+    """Replicates that are done; the figures below are computed from these replicates only."""
     diverged: tuple[int, ...]
-    """Replicates whose loss left the finite numbers; in no average."""
+    """Replicates whose loss became NaN or infinite; excluded from every average."""
     failed: tuple[int, ...]
     """Planned replicates without a result whose last attempt failed."""
     missing: tuple[int, ...]
     """Planned replicates that have neither a result nor a failure."""
     unplanned: tuple[int, ...]
-    """Replicates with a result that the latest grid does not ask for; their results count."""
+    """Replicates with a result that are not in the latest grid; the figures include such replicates."""
     windows: int
-    """Evaluated windows, over all seeds."""
+    """Number of evaluated windows, over all seeds."""
     exact_match: float | None
-    """Share of windows that are right at every position; None where nothing was evaluated."""
+    """Share of windows that are right at every position; None if nothing was evaluated."""
     interval: Interval | None
-    """Of `exact_match`."""
+    """Confidence interval of `exact_match`."""
     position_accuracy: tuple[float, ...]
-    """(n_out,): share of windows that are right at each position, first position first; () where none."""
+    """(n_out,): share of windows that are right at each position, in order; () if nothing was evaluated."""
     loss: float | None
-    """Of the last epoch, mean over seeds."""
+    """Loss of the last epoch, mean over seeds."""
     accuracy: float | None
-    """Of the last epoch, mean over seeds."""
+    """Accuracy of the last epoch, mean over seeds."""
 
     @property
     def replicates(self) -> int:
-        """How many replicates are asked for or have a result."""
+        """Number of replicates that are planned or have a result."""
         return len(self.seeds) + len(self.diverged) + len(self.failed) + len(self.missing)
 
     @property
     def state(self) -> Literal["evaluated", "diverged", "failed", "not run"]:
-        """What to say of the cell: the most that came of any replicate."""
+        """State of the cell: the best outcome of any replicate."""
         if self.seeds:
             return "evaluated"
         if self.diverged:
@@ -66,14 +66,14 @@ class Cell:
 
     @property
     def updates(self) -> int:
-        """Adam updates of one training."""
+        """Number of Adam updates in one training."""
         settings = self.settings
         return int(settings["epochs"] * (settings["windows"] // settings["batch_size"]))
 
 
 @dataclass(frozen=True, slots=True)
 class StatusCounts:
-    """Trials of the latest grid by status; where no grid is known, all trials that left a trace."""
+    """Number of trials by status, in the latest grid or, if no grid is known, in the results folder."""
 
     done: int
     diverged: int
@@ -82,34 +82,34 @@ class StatusCounts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Number of trials of any status."""
         return self.done + self.diverged + self.failed + self.missing
 
 
 @dataclass(frozen=True, slots=True)
 class SweepAnalysis:
-    """Everything that the report, the JSON and the CSV say, as numbers."""
+    """Content of the report, the JSON and the CSV, as numbers."""
 
     name: str
     counts: StatusCounts
     cells: tuple[Cell, ...]
-    """By arch, len, mem and the other settings, in ascending order."""
+    """Cells by arch, len, mem and the other settings, in ascending order."""
     failures: tuple[Failure, ...]
     """The last failure of each failed trial."""
     plan_known: bool
-    """Whether the folder's record says what the latest grid asked for."""
+    """True if the latest grid could be read from the folder's record."""
 
 
 def analyse(ledger: Ledger) -> SweepAnalysis:
-    """Read and count everything that is committed.
+    """Read and aggregate everything that is committed.
 
     Raises:
         UsageError: the folder holds no sweep.
-        ResultsError: a committed file is damaged, or of a schema that this version does not know.
+        ResultsError: a committed file is damaged, or its schema is unknown to this version.
     """
     record = ledger.record()
     planned = planned_trials(record)
-    failures = ledger.failures()  # before the trials, so that one that succeeds meanwhile counts as done
+    failures = ledger.failures()  # before the trials: a trial that succeeds meanwhile counts as done
     manifests = ledger.manifests(sorted(ledger.committed()))
     done = {trial_id: manifest.counts for trial_id, manifest in manifests.items()}
     if not (done or failures or record):
@@ -129,17 +129,17 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
 def _counts(
     done: Mapping[str, TrialCounts], planned: Collection[str] | None, failures: Collection[str]
 ) -> StatusCounts:
-    asked = {*done, *failures} if planned is None else planned
+    trial_ids = {*done, *failures} if planned is None else planned
     found = Counter(
         done[trial_id].status if trial_id in done else "failed" if trial_id in failures else "missing"
-        for trial_id in asked
+        for trial_id in trial_ids
     )
     return StatusCounts(**{name: found[name] for name in ("done", "diverged", "failed", "missing")})
 
 
 @dataclass(slots=True)
 class _Replicates:
-    """What belongs to one cell."""
+    """Replicates of one cell."""
 
     done: list[TrialCounts]
     diverged: list[int]
@@ -154,7 +154,7 @@ _Key = tuple[Any, ...]
 def _gather(
     trial_counts: Mapping[str, TrialCounts], planned: Mapping[str, TrialSettings], failures: Collection[str]
 ) -> dict[_Key, _Replicates]:
-    """Sort trials into cells: those that are committed, and those that the grid asks for."""
+    """Sort committed and planned trials into cells."""
     cells: dict[_Key, _Replicates] = defaultdict(lambda: _Replicates([], [], [], [], set()))
     for counts in trial_counts.values():
         cell = cells[tuple(counts.settings[name] for name in CELL_SETTINGS)]
@@ -171,7 +171,7 @@ def _gather(
 
 
 def _cell(key: _Key, replicates: _Replicates) -> Cell:
-    """Divide the sums; `key` has the settings in the order of `CELL_SETTINGS`."""
+    """Compute a cell from its counts; `key` holds the settings in the order of `CELL_SETTINGS`."""
     done = sorted(replicates.done, key=lambda counts: counts.settings["seed"])
     windows = sum(counts.windows for counts in done)
     seeds = tuple(counts.settings["seed"] for counts in done)
@@ -195,7 +195,7 @@ def _cell(key: _Key, replicates: _Replicates) -> Cell:
 
 
 def _interval(done: Sequence[TrialCounts]) -> Interval | None:
-    """Over seeds, or over the evaluation sequences of the only one."""
+    """Return the interval over seeds or, if there is one seed, over its evaluation sequences."""
     if not done:
         return None
     if len(done) > 1:

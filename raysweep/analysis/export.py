@@ -1,4 +1,4 @@
-"""The analysis for machines: one JSON object, or CSV with one row per cell; every number in full."""
+"""Machine-readable analysis: one JSON object, or CSV with one row per cell; every number in full."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from typing import Any, Final
 from raysweep.analysis.aggregate import CELL_SETTINGS, Cell, SweepAnalysis
 from raysweep.text import clean_text
 
-_FIGURES: Final = (  # the JSON's `windows` of a cell, all seeds, must not hide the setting of that name
+_FIGURES: Final = (  # `evaluated_windows` is the JSON's `windows`; here `windows` is the setting
     "planned",
     "seeds",
     "diverged",
@@ -24,7 +24,7 @@ _FIGURES: Final = (  # the JSON's `windows` of a cell, all seeds, must not hide 
 
 
 def report_json(analysis: SweepAnalysis) -> str:
-    """One object: `sweep`, `trials` (counts by status) and `cells`; null for what is not a number."""
+    """Return one object: `sweep`, `trials` (counts by status), `cells`; null for missing and NaN values."""
     counts = analysis.counts
     report = {
         "sweep": analysis.name,
@@ -57,7 +57,7 @@ def _cell_object(cell: Cell) -> dict[str, Any]:
 
 
 def report_csv(analysis: SweepAnalysis) -> str:
-    """A header and one row per cell; empty for what is not a number, seeds separated by spaces."""
+    """Return a header and one row per cell; missing and NaN values are empty, seeds separated by spaces."""
     positions = max((len(cell.position_accuracy) for cell in analysis.cells), default=0)
     numbered = [f"position_{i}" for i in range(1, positions + 1)]
     header = [*CELL_SETTINGS, *_FIGURES, *numbered, "loss", "accuracy"]

@@ -1,7 +1,7 @@
-"""Cells in facets: each a LEN × MEM table in which nothing but LEN, MEM and the seed varies.
+"""Facets: LEN × MEM tables of cells in which nothing but LEN, MEM and the seed varies.
 
-So whatever else varies within an architecture makes facets of its own, and is never averaged over. Every
-cell stands in one facet.
+Any other setting that varies within an architecture separates facets and is never averaged over. Every
+cell belongs to one facet.
 """
 
 from collections import defaultdict
@@ -14,34 +14,34 @@ from raysweep.analysis.aggregate import CELL_SETTINGS, Cell
 from raysweep.text import count, setting
 from raysweep.trial.settings import TrialSettings, usual_n_in
 
-_FOLLOWS_LEN: Final = "max(5, LEN)"
-"""Stands for `n_in` where it is what the architecture makes of LEN, for seq2seq in these words."""
+_USUAL_N_IN: Final = "max(5, LEN)"
+"""Placeholder for an `n_in` that is the architecture's default for LEN; the formula is that of seq2seq."""
 
 _OTHER_AXES: Final = (
     "epochs",
     *(name for name in CELL_SETTINGS if name not in ("arch", "len", "mem", "epochs")),
 )
-"""What makes facets, in the order in which it is told."""
-_SAID_ELSEWHERE: Final = ("epochs", "eval_sequences", "curve_every")
-"""Settings whose departure from the default needs no word in a title, unless they vary."""
+"""Settings that separate facets, in the order of titles."""
+_SHOWN_ELSEWHERE: Final = ("epochs", "eval_sequences", "curve_every")
+"""Settings that a title omits unless they vary, even if they differ from the default."""
 
 _Key = tuple[Any, ...]
-"""What the cells of a facet agree in: the values of `_OTHER_AXES`."""
+"""Values of `_OTHER_AXES`, which all cells of a facet share."""
 
 
 @dataclass(frozen=True)
 class Facet:
-    """The cells of one architecture that agree in everything but LEN and MEM."""
+    """Cells of one architecture that agree in everything but LEN and MEM."""
 
     arch: str
     title: str
-    """The architecture, its epochs and updates, and every other setting that varies or is unusual."""
+    """Architecture, epochs, updates, and every other setting that varies or differs from its default."""
     label: str
-    """The architecture, and what tells this facet from its others."""
+    """Architecture, and the settings that distinguish this facet from the architecture's others."""
     cells: Mapping[tuple[int, int], Cell]
-    """By (LEN, MEM); at least one."""
+    """Cells by (LEN, MEM); at least one."""
     whole: bool
-    """Whether no other facet has a cell of the same settings but for LEN, MEM and the seed."""
+    """True if no other facet has a cell of the same settings except LEN, MEM and the seed."""
 
     @cached_property
     def lens(self) -> list[int]:
@@ -55,12 +55,12 @@ class Facet:
 
     @cached_property
     def evaluated(self) -> list[Cell]:
-        """The cells that have an exact-match."""
+        """Cells that have an exact-match."""
         return [cell for cell in self.cells.values() if cell.exact_match is not None]
 
     @property
     def any_cell(self) -> Cell:
-        """For what all cells have in common."""
+        """Any one cell, for settings that all cells share."""
         return next(iter(self.cells.values()))
 
 
@@ -69,35 +69,35 @@ def facets(cells: Iterable[Cell]) -> list[Facet]:
     by_arch: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         by_arch[cell.settings["arch"]].append(cell)
-    return [facet for arch in sorted(by_arch) for facet in _panels_of(arch, by_arch[arch])]
+    return [facet for arch in sorted(by_arch) for facet in _facets_of(arch, by_arch[arch])]
 
 
-def _panels_of(arch: str, cells: Iterable[Cell]) -> list[Facet]:
-    """Split one architecture's cells: those with the usual `n_in` stay together, whatever else there is."""
+def _facets_of(arch: str, cells: Iterable[Cell]) -> list[Facet]:
+    """Split one architecture's cells into facets; cells with the usual `n_in` stay together."""
     alike: dict[_Key, list[Cell]] = defaultdict(list)
     for cell in cells:
-        alike[_key(cell, _FOLLOWS_LEN)].append(cell)
+        alike[_key(cell, _USUAL_N_IN)].append(cell)
     groups: dict[_Key, dict[tuple[int, int], Cell]] = defaultdict(dict)
-    parted: set[_Key] = set()
+    separated: set[_Key] = set()
     for part in alike.values():
         usual = {cell.settings["n_in"] for cell in part if _has_usual_n_in(cell)}
         explicit = {cell.settings["n_in"] for cell in part if not _has_usual_n_in(cell)}
-        # One that others were given too makes one facet with them, and so a whole one.
+        # If the only usual n_in is also explicit for other LENs, all its cells make one whole facet.
         stays = len(usual) > 1 or not usual <= explicit
         for cell in part:
             settings = cell.settings
             key = own = _key(cell, settings["n_in"])
             if stays and _has_usual_n_in(cell):
-                key = _key(cell, _FOLLOWS_LEN)
-                parted.add(own)
+                key = _key(cell, _USUAL_N_IN)
+                separated.add(own)
             groups[key][settings["len"], settings["mem"]] = cell
-    keys = sorted(groups, key=lambda key: [(value != _FOLLOWS_LEN, value) for value in key])
+    keys = sorted(groups, key=lambda key: [(value != _USUAL_N_IN, value) for value in key])
     varying = {
         name
         for name, values in zip(_OTHER_AXES, zip(*keys, strict=True), strict=True)
         if len(set(values)) > 1
     }
-    return [_panel(arch, key, varying, groups[key], whole=key not in parted) for key in keys]
+    return [_facet(arch, key, varying, groups[key], whole=key not in separated) for key in keys]
 
 
 def _key(cell: Cell, n_in: int | str) -> _Key:
@@ -109,23 +109,23 @@ def _has_usual_n_in(cell: Cell) -> bool:
     return bool(settings["n_in"] == usual_n_in(settings["arch"], settings["len"]))
 
 
-def _panel(
+def _facet(
     arch: str, key: _Key, varying: set[str], cells: Mapping[tuple[int, int], Cell], *, whole: bool
 ) -> Facet:
     others = dict(zip(_OTHER_AXES, key, strict=True))
     cell = next(iter(cells.values()))
-    usual = {**_usual(cell), "n_in": _FOLLOWS_LEN}
-    unusual = {name for name in _OTHER_AXES if name not in _SAID_ELSEWHERE and others[name] != usual[name]}
-    said = [
+    usual = {**_defaults(cell), "n_in": _USUAL_N_IN}
+    unusual = {name for name in _OTHER_AXES if name not in _SHOWN_ELSEWHERE and others[name] != usual[name]}
+    shown = [
         setting(name, others[name]) for name in _OTHER_AXES if name in varying | unusual and name != "epochs"
     ]
     budget = f"{count(others['epochs'], 'epoch')}, {count(cell.updates, 'update')}"
-    told_apart = [setting(name, others[name]) for name in _OTHER_AXES if name in varying]
-    label = f"{arch} ({', '.join(told_apart)})" if told_apart else arch
-    return Facet(arch, " · ".join([arch, budget, *said]), label, cells, whole)
+    distinct = [setting(name, others[name]) for name in _OTHER_AXES if name in varying]
+    label = f"{arch} ({', '.join(distinct)})" if distinct else arch
+    return Facet(arch, " · ".join([arch, budget, *shown]), label, cells, whole)
 
 
-def _usual(cell: Cell) -> dict[str, Any]:
-    """The settings that a trial of this arch, len and mem has unless the grid says otherwise."""
+def _defaults(cell: Cell) -> dict[str, Any]:
+    """Return the settings that a trial of this arch, len and mem has by default."""
     given = {name: cell.settings[name] for name in ("arch", "len", "mem")}
     return TrialSettings(**given, seed=0).model_dump()

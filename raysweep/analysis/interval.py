@@ -1,7 +1,7 @@
 """Confidence intervals for shares of exact windows: pure arithmetic on counts.
 
-The unit of replication is the seed or, where there is one seed, the evaluation sequence; never the
-window, for the windows of one sequence overlap.
+The unit of replication is the seed or, if there is one seed, the evaluation sequence; never the window,
+because the windows of one sequence overlap.
 """
 
 import math
@@ -22,31 +22,31 @@ class Interval:
     high: float
     """Upper end, not above 1."""
     over: Literal["seeds", "sequences"]
-    """What varies: the means of several seeds, or the means of one seed's evaluation sequences."""
+    """Unit of replication: the means of several seeds, or of one seed's evaluation sequences."""
     n: int
-    """How many such means; at least 2."""
+    """Number of replicates; at least 2."""
     half_width: float
-    """Half of the interval before it was cut to 0 and 1: the t quantile times the standard error."""
+    """Half the width before the ends were cut to [0, 1]: the t quantile times the standard error."""
 
 
 def interval_of_mean(
     hits: Sequence[int], windows: int, over: Literal["seeds", "sequences"]
 ) -> Interval | None:
-    """Student's t interval for the mean of `hits[i] / windows`.
+    """Return Student's t interval for the mean of `hits[i] / windows`.
 
-    Mean ± t(0.975, n − 1) · s / √n, with s the standard deviation of the sample (n − 1 in its
-    denominator); see e.g. Casella & Berger, Statistical Inference, 2nd ed., §9.2.1. The variance comes
-    from whole numbers, so that equal means give exactly zero. Deviation from the textbook: the ends are
+    Mean ± t(0.975, n − 1) · s / √n, with s the sample standard deviation (denominator n − 1); see e.g.
+    Casella & Berger, Statistical Inference, 2nd ed., §9.2.1. The variance is computed from whole
+    numbers, so that equal means give exactly zero. Deviation from the textbook: the ends are
     cut to [0, 1], where every share lies.
 
     Args:
         hits: (replicates,): exact windows of each replicate.
         windows: windows of each replicate, the same for all; at least 1.
-        over: what a replicate is.
+        over: unit of replication.
 
     Returns:
-        None for fewer than two replicates, and where all are equal: an interval of zero width would
-        claim a certainty that nobody has.
+        The interval; None if there are fewer than two replicates, or if all are equal, because an
+        interval of zero width would claim certainty.
 
     >>> interval_of_mean([9, 10], 10, "seeds").half_width.__round__(4)
     0.6353
@@ -68,10 +68,10 @@ def interval_of_mean(
 
 @cache
 def _t_quantile(degrees_of_freedom: int) -> float:
-    """The t that Student's t distribution keeps within ±t with probability `CONFIDENCE`.
+    """Return the t for which P(|T| ≤ t) is `CONFIDENCE`, with T from Student's t distribution.
 
-    Found by halving the angle θ = arctan(t / √ν). SciPy's `stdtrit` gives the same number, and takes a
-    fifth of a second to import: more than all else that a report on a hundred trials computes.
+    The method is bisection of the angle θ = arctan(t / √ν). SciPy's `stdtrit` gives the same number, but
+    its import takes a fifth of a second: longer than all computations of a report on a hundred trials.
     """
     below, above = 0.0, math.pi / 2
     while below < (angle := (below + above) / 2) < above:
@@ -83,7 +83,9 @@ def _t_quantile(degrees_of_freedom: int) -> float:
 
 
 def _within(angle: float, degrees_of_freedom: int) -> float:
-    """P(|T| < √ν tan θ) for whole ν: Abramowitz & Stegun, Handbook of Mathematical Functions, 26.7.3–4.
+    """Return P(|T| < √ν tan θ) for whole ν.
+
+    See Abramowitz & Stegun, Handbook of Mathematical Functions, 26.7.3–4.
 
     >>> round(_within(math.pi / 4, 1), 12), round(_within(math.pi / 4, 2), 12)
     (0.5, 0.707106781187)

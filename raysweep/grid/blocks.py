@@ -1,4 +1,4 @@
-"""One mapping of a grid: from axes to combinations, and what is wrong between settings."""
+"""Blocks of a grid, one per mapping: combinations of the axes, and conflicts between settings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from raysweep.grid.values import Axis
 from raysweep.trial.settings import ARCHS, conflicts, resolve
 
 SHOWN_PER_SETTING: Final = 3
-"""Disagreements written out for one setting of the file; the rest are counted."""
+"""Conflicts reported for one setting of the file; further conflicts are counted."""
 
 REQUIRED: Final = {"arch": "[echo, seq2seq]", "len": "2..8", "mem": "[16, 50, 150, 300]"}
-"""What every trial must be given, and an example of it."""
+"""Settings without a default, each with an example."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """One mapping of the grid: its axes, and the sections that speak where they are silent."""
+    """One mapping of the grid: its axes, and the sections for settings that are no axis."""
 
     line: int
     axes: Mapping[str, Axis]
@@ -27,24 +27,24 @@ class Block:
 
     @property
     def num_trials(self) -> int:
-        """How many combinations there are, without making them."""
+        """Number of combinations, computed without expanding them."""
         return prod(len(axis.values) for axis in self.axes.values())
 
     @property
     def archs(self) -> list[str]:
-        """The architectures that it trains."""
+        """Architectures that the block trains."""
         axis = self.axes.get("arch") or self.sections["defaults"].get("arch")
         return [arch for arch in axis.values if arch is not None] if axis else []
 
     def origin(self, arch: str, setting: str) -> Axis | None:
-        """Find what gives a setting to the trials of an architecture; None is the program itself."""
+        """Return the axis or section entry that sets a setting of an architecture; None means the default."""
         for given in (self.axes, self.sections[arch], self.sections["defaults"]):
             if setting in given:
                 return given[setting]
         return None
 
     def trials(self) -> Iterator[dict[str, Any]]:
-        """Give the resolved settings of every combination whose architecture is known."""
+        """Yield the resolved settings of every combination whose architecture is known."""
         below = {
             arch: {"arch": arch, "seed": 0}
             | {
@@ -63,29 +63,29 @@ class Block:
 
 
 def missing_settings(block: Block) -> Iterator[Problem]:
-    """Find the settings that nothing gives to a block, though no trial is one without them."""
+    """Find required settings that a block lacks."""
     for setting, example in REQUIRED.items():
-        needy = [arch for arch in block.archs or ARCHS if block.origin(arch, setting) is None]
-        if not needy:
+        lacking = [arch for arch in block.archs or ARCHS if block.origin(arch, setting) is None]
+        if not lacking:
             continue
-        whose = f" for {needy[0]}" if block.archs and len(needy) < len(block.archs) else ""
+        for_arch = f" for {lacking[0]}" if block.archs and len(lacking) < len(block.archs) else ""
         yield Problem(
-            block.line, f"grid.{setting}", f"missing{whose}; add a line such as {setting}: {example}"
+            block.line, f"grid.{setting}", f"missing{for_arch}; add a line such as {setting}: {example}"
         )
 
 
 def expand(blocks: Sequence[Block], problems: list[Problem]) -> list[dict[str, Any]]:
-    """Give the resolved settings of all trials, and find what no single value shows."""
+    """Return the resolved settings of all trials; add conflicts and duplicate trials to `problems`."""
     trials_of = [list(block.trials()) for block in blocks]
     for block, trials in zip(blocks, trials_of, strict=True):
-        problems.extend(_at_odds(block, trials))
-    if len(blocks) > 1:  # within one block the axes' values differ, and so do its trials
+        problems.extend(_block_conflicts(block, trials))
+    if len(blocks) > 1:  # the trials of one block differ, because no axis repeats a value
         problems.extend(_overlaps(blocks, trials_of))
     return [trial for trials in trials_of for trial in trials]
 
 
-def _at_odds(block: Block, trials: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
-    """Find the settings of a block that disagree: each disagreement once, however many trials have it."""
+def _block_conflicts(block: Block, trials: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """Find conflicting settings of a block: each conflict once, however many trials have this conflict."""
     found: dict[tuple[int, str], dict[Problem, None]] = {}
     for trial in trials:
         for setting, message in conflicts(trial):
@@ -98,7 +98,7 @@ def _at_odds(block: Block, trials: Sequence[Mapping[str, Any]]) -> Iterator[Prob
 
 
 def _place(block: Block, arch: str, setting: str, message: str) -> Problem:
-    """Put a disagreement at the key that gives the setting which the user should change."""
+    """Attach a conflict to the key of the setting that the user should change."""
     origin = block.origin(arch, setting)
     if origin is None:
         partner = block.origin(arch, {"batch_size": "windows", "values": "vocab"}[setting])
@@ -110,7 +110,7 @@ def _place(block: Block, arch: str, setting: str, message: str) -> Problem:
 
 
 def _overlaps(blocks: Sequence[Block], trials_of: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Problem]:
-    """Find the trials that two blocks have in common, and report them once for each two blocks."""
+    """Find the trials that two blocks have in common; report one problem per pair of blocks."""
     first_with: dict[frozenset[tuple[str, Any]], int] = {}
     common: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for number, trials in enumerate(trials_of):
@@ -123,6 +123,6 @@ def _overlaps(blocks: Sequence[Block], trials_of: Sequence[Sequence[Mapping[str,
     for (first, second), same in common.items():
         trial_name = "{arch} len {len} mem {mem} seed {seed}".format_map(same[0])
         more = f" (and {len(same) - 1:,} more)" if len(same) > 1 else ""
-        where = f"at line {blocks[first].line}" if blocks[first].line else "before it"
-        message = f"{trial_name}{more} comes out the same as in the grid {where}; leave it out of one of them"
+        other = f"the grid at line {blocks[first].line}" if blocks[first].line else "an earlier grid"
+        message = f"{trial_name}{more} duplicates a trial of {other}; keep each trial in only one grid"
         yield Problem(blocks[second].line, "grid", message)

@@ -1,8 +1,8 @@
-"""The grid file: what is asked of a sweep, from YAML to a complete list of trials.
+"""The grid file, read from YAML and expanded to a complete list of trials.
 
-Everything that can be wrong with a grid is found here, all at once, before anything starts. Where a
-setting is given twice, an axis wins over the architecture's section, that over `defaults`, that over
-what the program assumes (`settings.resolve`).
+All errors of a grid are found here and reported together, before anything starts. If a setting is given
+more than once, an axis wins over the architecture's section, the section over `defaults`, and `defaults`
+over the program's own values (`settings.resolve`).
 """
 
 import math
@@ -28,38 +28,38 @@ _TOP: Final = ("name", "grid", *_SECTIONS, "resources")
 
 
 class Resources(BaseModel):
-    """What one trial occupies while it runs; no part of its identity."""
+    """Resources that one trial occupies while it runs; not part of its identity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     cpu: float = Field(default=1.0, gt=0, le=10_000)
     """Cores."""
     gpu: float = Field(default=0.0, ge=0, le=1_000)
-    """GPUs; below 1 a share of one, above 1 whole ones."""
+    """GPUs; below 1 a share of one GPU, above 1 a whole number."""
 
     def slots(self, cpus: float, gpus: float) -> int:
-        """Count the trials that fit side by side on a machine of so many cores and GPUs.
+        """Return how many trials fit side by side on a machine with these numbers of cores and GPUs.
 
         >>> Resources(cpu=2).slots(5, 0), Resources(cpu=1, gpu=0.4).slots(8, 2), Resources(gpu=1).slots(8, 0)
         (2, 4, 0)
         """
         fits = math.floor(cpus / self.cpu + 1e-9)
-        if 0 < self.gpu < 1:  # a share lies on one GPU
+        if 0 < self.gpu < 1:  # a share is a share of one GPU
             return min(fits, math.floor(1 / self.gpu + 1e-9) * math.floor(gpus))
         return min(fits, math.floor(gpus / self.gpu + 1e-9)) if self.gpu else fits
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What a sweep is asked to do."""
+    """Request for a sweep, as the grid file states it."""
 
     name: str
-    """Of the sweep, and of its results folder."""
+    """Name of the sweep and of its results folder."""
     trials: tuple[TrialSettings, ...]
     """Every trial once, in the file's order: the first axis varies slowest."""
     resources: Resources
     content: Mapping[str, Any] = field(compare=False)
-    """The file as plain JSON-able values, ranges written out; `grid_from_content` takes it back."""
+    """The file as plain JSON-able values, ranges expanded; `grid_from_content` reads these values."""
 
 
 def read_grid(path: Path, *, name: str | None = None) -> Grid:
@@ -67,11 +67,11 @@ def read_grid(path: Path, *, name: str | None = None) -> Grid:
 
     Args:
         path: a YAML file.
-        name: takes the place of the file's `name`.
+        name: overrides the file's `name`.
 
     Raises:
-        GridError: with every problem of the file, each a line ``file:line: key: what is wrong; what to
-            do``, in the file's order.
+        GridError: the file has problems; the error has one line ``file:line: key: what is wrong; what
+            to do`` per problem, in the file's order.
     """
     source = shown_path(path)
     return _read(parse(read_text(path), source), source, path.stem, name)
@@ -81,11 +81,11 @@ def grid_from_content(content: Mapping[str, Any], *, source: str) -> Grid:
     """Rebuild a grid from its `content`, as kept in a results folder.
 
     Args:
-        content: what `Grid.content` held.
-        source: where it was kept, for messages.
+        content: value of `Grid.content`.
+        source: name of the file that holds the content, for messages.
 
     Raises:
-        GridError: as `read_grid`, without lines.
+        GridError: as for `read_grid`, but without line numbers.
     """
     return _read(tree_of(content), source, "", None)
 
@@ -94,7 +94,7 @@ def _read(root: Node, source: str, stem: str, override: str | None) -> Grid:
     problems: list[Problem] = []
     top, meant = read_table(root, "", _TOP, problems)
     if isinstance(root, Table) and "grid" not in {*top, *meant}:
-        problems.append(Problem(root.line, "grid", "missing; write under it what to combine"))
+        problems.append(Problem(root.line, "grid", "missing; write the settings to combine under this key"))
     name = _name(top.get("name"), stem, override, problems)
     resources = _resources(top.get("resources"), problems)
     sections = {where: _section(top.get(where), where, problems) for where in _SECTIONS}
@@ -115,7 +115,7 @@ def _read(root: Node, source: str, stem: str, override: str | None) -> Grid:
 
 
 def _name(entry: Entry | None, stem: str, override: str | None, problems: list[Problem]) -> str:
-    """Take the sweep's name from the command, the file, or the file's own name."""
+    """Take the sweep's name from the command line, the file's `name`, or the file name."""
     rule = "use 1 to 80 of the characters A-Z a-z 0-9 . _ -, not starting with a dot"
     if entry and (not isinstance(entry.value, Scalar) or accepted(_NAME, entry.value.value) is None):
         number = isinstance(entry.value, Scalar) and accepted(_NAME, entry.value.text) is not None
@@ -128,7 +128,7 @@ def _name(entry: Entry | None, stem: str, override: str | None, problems: list[P
     if entry:
         return entry.value.text if isinstance(entry.value, Scalar) else ""
     if accepted(_NAME, stem) is None:
-        message = f"not set, and the file's own name {shown(stem)} cannot take its place; {rule}"
+        message = f"not set, and the file name {shown(stem)} is not a valid sweep name; {rule}"
         problems.append(Problem(1, "name", message))
     return stem
 
@@ -147,13 +147,13 @@ def _resources(entry: Entry | None, problems: list[Problem]) -> Resources:
     }
     gpu = amounts.get("gpu")
     if gpu is not None and gpu > 1 and not gpu.is_integer():
-        message = f"found {gpu:g}; write a share of one GPU (such as 0.5), or a whole number of them"
+        message = f"found {gpu:g}; write a share of one GPU (such as 0.5), or a whole number of GPUs"
         problems.append(Problem(given["gpu"].line, "resources.gpu", message))
     return Resources(**{key: amount for key, amount in amounts.items() if amount is not None})
 
 
 def _section(entry: Entry | None, where: str, problems: list[Problem]) -> dict[str, Axis]:
-    """Read the settings of every trial, or of one architecture's; each is an axis of one value."""
+    """Read `defaults` or an architecture's section; every setting becomes an axis of one value."""
     if entry is None:
         return {}
     known = [setting for setting in FIELDS if setting != "arch" or where == "defaults"]

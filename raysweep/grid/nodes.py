@@ -1,7 +1,7 @@
-"""A grid file as a small tree in which everything knows its line, and what is wrong with it.
+"""Nodes of a grid file, a small tree in which every node has its line; and problems of the file.
 
-What the keys mean is not known here, nor where the tree comes from: a file (`gridfile`), or the plain
-content that a results folder keeps (`tree_of`).
+The module knows neither the meaning of the keys nor the source of the tree: a file (`yaml_file`), or the
+plain content that a results folder keeps (`tree_of`).
 """
 
 import re
@@ -14,7 +14,7 @@ Plain: TypeAlias = bool | int | float | str | None
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value; `text` is what stands in the file."""
+    """One value; `text` is the value as written in the file."""
 
     line: int
     value: Plain
@@ -32,7 +32,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key with its line, and what it holds."""
+    """A key with its line and its value."""
 
     line: int
     key: str
@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mapping as written: in order, a repeated key as often as it stands there."""
+    """A mapping as written: entries in order, repeated keys included."""
 
     line: int
     entries: tuple[Entry, ...]
@@ -51,7 +51,7 @@ Node: TypeAlias = Scalar | Items | Table
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: its line (0 if it has none), its key (perhaps empty), and what to do."""
+    """One problem: its line (0 if it has none), its key (may be empty), and a message with a remedy."""
 
     line: int
     key: str
@@ -68,7 +68,7 @@ class Problem(NamedTuple):
 
 
 def shown(text: str) -> str:
-    """Quote text for a message: one line, at most some 50 characters, no control characters.
+    """Quote text for a message: one line, about 50 characters at most, no control characters.
 
     >>> len(shown("two" + chr(10) + "lines").splitlines())
     1
@@ -80,20 +80,20 @@ _INT: Final = re.compile(r"[-+]?[0-9]+")
 _FLOAT: Final = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
-_WORDS: Final[Mapping[str, Plain]] = {
+_CONSTANTS: Final[Mapping[str, Plain]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 
 
 def plain_value(text: str) -> Plain:
-    """Give an unquoted scalar the value that YAML 1.2's core schema gives it, in base ten.
+    """Return the value of an unquoted scalar by YAML 1.2's core schema, numbers in base ten only.
 
     >>> [plain_value(text) for text in ("16", "1e-3", "no", "", "true")]
     [16, 0.001, 'no', None, True]
     """
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     if _INT.fullmatch(text) and len(text) < 100:  # Python refuses to convert thousands of digits
         return int(text)
     if _FLOAT.fullmatch(text):
@@ -102,7 +102,7 @@ def plain_value(text: str) -> Plain:
 
 
 def tree_of(content: Any) -> Node:
-    """Make a tree without lines from plain JSON-able content, so that one reader serves both.
+    """Build a tree without lines from plain JSON-able content, so that both sources have one reader.
 
     >>> tree_of({"mem": [16]}).entries[0].value.items
     (Scalar(line=0, value=16, text='16', quoted=False),)

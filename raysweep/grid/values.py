@@ -1,7 +1,7 @@
-"""The keys and values of a grid file: what each may hold, and what to write instead.
+"""Keys and values of a grid file: validation, with a remedy for every mistake.
 
-Everything here reads a tree and adds to a list of problems; a value that cannot be
-used becomes None, so that reading goes on and one mistake is reported once.
+All functions read a tree and add to a list of problems. An invalid value becomes None, so that reading goes
+on and one mistake is reported once.
 """
 
 import difflib
@@ -18,19 +18,19 @@ from raysweep.grid.nodes import Entry, Items, Node, Plain, Problem, Scalar, Tabl
 from raysweep.trial.settings import TrialSettings
 
 FIELDS: Final[Mapping[str, FieldInfo]] = TrialSettings.model_fields
-"""The settings of a trial: what may be an axis."""
+"""Settings of a trial; each may be an axis."""
 
 Within = Literal["axis", "list", "section", "resources"]
 
-_OTHER_WORDS: Final = {"lr": "learning_rate", "n_out": "len", "units": "mem"}
-"""What people write for a setting, where spelling alone would not lead to it."""
+_SYNONYMS: Final = {"lr": "learning_rate", "n_out": "len", "units": "mem"}
+"""Other names of settings, too different for the spelling check."""
 
 _RANGE: Final = re.compile(r"\s*(-?[0-9]{1,18})\s*\.\.\s*(-?[0-9]{1,18})\s*")
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The values of one setting, and where they stand; a value is None where it cannot be used."""
+    """Values of one setting, with their line and key; an invalid value is None."""
 
     line: int
     key: str
@@ -43,13 +43,13 @@ def read_table(
     """Read a mapping with known keys.
 
     Args:
-        node: what stands there.
-        where: the key that holds it; empty at the top of the file.
-        known: the keys that it may have.
-        problems: gets what is wrong.
+        node: the node to read.
+        where: key of the node; empty at the top of the file.
+        known: keys that the mapping may have.
+        problems: list to which problems are added.
 
     Returns:
-        The entries by key, in order; and the known keys that were probably meant by unknown ones.
+        The entries by key, in order; and the known keys that unknown keys probably meant.
     """
     entries: dict[str, Entry] = {}
     meant: set[str] = set()
@@ -77,12 +77,12 @@ def _key(text: str) -> str:
 
 
 def _hint(key: str, known: Collection[str]) -> tuple[str, str | None]:
-    """Say what to write for an unknown key, and which known key was probably meant."""
+    """Return the message for an unknown key, and the known key that was probably meant."""
     if key in FIELDS:
         places = "grid or defaults" if key == "arch" else "grid, defaults, echo or seq2seq"
         return f"does not belong here; put it under {places}", None
     word = key.lower().replace("-", "_").replace(" ", "_")
-    guess = _OTHER_WORDS.get(word) or next(iter(difflib.get_close_matches(word, known, n=1)), None)
+    guess = _SYNONYMS.get(word) or next(iter(difflib.get_close_matches(word, known, n=1)), None)
     if guess in known:
         return f"unknown key; did you mean '{guess}'?", guess
     return f"unknown key; use one of {', '.join(known)}", None
@@ -92,14 +92,14 @@ def read_value(node: Node, key: str, field: FieldInfo, problems: list[Problem], 
     """Read one value of a field.
 
     Args:
-        node: what stands there.
-        key: its whole key, for messages.
-        field: what it must be.
-        problems: gets what is wrong.
-        within: what holds the value; the remedy depends on it.
+        node: the node to read.
+        key: full key of the node, for messages.
+        field: the field that must accept the value.
+        problems: list to which problems are added.
+        within: kind of the value's parent, on which the remedy depends.
 
     Returns:
-        The value, or None where it cannot be used.
+        The value, or None if it is invalid.
     """
     if isinstance(node, Scalar) and (value := accepted(field, node.value)) is not None:
         return value
@@ -148,7 +148,7 @@ def _ranged(
 
 
 def accepted(field: FieldInfo, value: Plain) -> Any:
-    """Give the value as the field takes it, or None.
+    """Return the value as validated by the field, or None if it is invalid.
 
     >>> accepted(FIELDS["mem"], 16), accepted(FIELDS["mem"], 16.0), accepted(FIELDS["learning_rate"], 1)
     (16, None, 1.0)
@@ -171,7 +171,7 @@ def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
 
 
 def expected(field: FieldInfo) -> str:
-    """Say in words what a field takes.
+    """Describe the values that a field accepts.
 
     >>> expected(FIELDS["mem"]), expected(FIELDS["arch"])
     ('a whole number from 1 to 100000', 'echo or seq2seq')
@@ -188,7 +188,7 @@ def expected(field: FieldInfo) -> str:
 
 
 def found(node: Node) -> str:
-    """Say what stands in the file."""
+    """Describe a node of the file."""
     if isinstance(node, Table):
         return "a mapping"
     if isinstance(node, Items):
@@ -204,14 +204,14 @@ def _text(node: Node) -> str:
 
 
 def _misfit(node: Node, field: FieldInfo, within: Within) -> str:
-    """Say what was found in place of a field's value, and what to write."""
+    """Describe an invalid value of a field, and what to write instead."""
     ranged = isinstance(node, Scalar) and _RANGE.fullmatch(node.text)
     if isinstance(node, Items) and within == "list":
         remedy = "write all values in one list"
     elif within == "section" and (ranged or isinstance(node, Items)):
         remedy = "several values make several trials, so write them under grid"
     elif within == "list" and ranged:
-        remedy = "a range stands alone, not in a list: write every value"
+        remedy = "a range cannot be part of a list: write every value"
     elif within == "axis" and ranged:
         remedy = "ranges are for whole numbers: write a list"
     else:

@@ -1,8 +1,8 @@
-"""A grid file's text turned into a tree.
+"""Parser from a grid file's text to a tree.
 
-YAML 1.2 (core schema: `1e-3` is a number, `no` is a string), read from ruamel's event stream, so that
-every limit is checked before anything is built: size, depth, and the number of values with aliases
-counted as what they stand for. No tag is followed and no object is ever made.
+The language is YAML 1.2 (core schema: `1e-3` is a number, `no` is a string), read from ruamel's event stream.
+So every limit is checked before anything is built: size, depth, and the number of values with aliases
+expanded. Tags are refused, and no object is ever constructed.
 """
 
 import difflib
@@ -34,7 +34,7 @@ MAX_DEPTH: Final = 8
 
 
 def shown_path(path: Path) -> str:
-    """Write a path as it is, or quoted where it holds what a terminal would obey."""
+    """Return a path as text, quoted if it holds characters that could steer a terminal."""
     return str(path) if str(path).isprintable() else repr(str(path))
 
 
@@ -42,7 +42,7 @@ def read_text(path: Path) -> str:
     """Read a grid file.
 
     Raises:
-        GridError: there is no such file, or it is not a text of a grid file's size.
+        GridError: the file cannot be read, is empty or too large, or is not UTF-8 text.
     """
     try:
         with path.open("rb") as file:
@@ -72,15 +72,15 @@ def _refuse(path: Path, line: int, message: str, cause: Exception | None = None)
 
 
 def parse(text: str, source: str) -> Node:
-    """Turn YAML into a tree.
+    """Parse YAML into a tree.
 
     Args:
         text: one YAML document.
-        source: how messages name the file.
+        source: name of the file in messages.
 
     Raises:
-        GridError: the text is not one plain YAML document, or is beyond a limit. It holds one problem:
-            nothing after it could be trusted.
+        GridError: the text is not one plain YAML document, or exceeds a limit. The error has one problem
+            only, because the text after a problem cannot be parsed reliably.
     """
     reader = YAML(typ="safe", pure=True)
     try:
@@ -92,23 +92,23 @@ def parse(text: str, source: str) -> Node:
     except (ValueError, OverflowError):  # ruamel lets chr() fail on an escape such as "\UFFFFFFFF"
         escape = re.search(r"\\U(?!00(0|10))", text)
         line = text.count("\n", 0, escape.start() if escape else 0) + 1
-        problem = Problem(line, "", "not valid YAML: an escape in quotes is not a character; remove it")
+        problem = Problem(line, "", "not valid YAML: invalid escape sequence in quotes; remove it")
     raise GridError([problem.at(source)])
 
 
 class _SyntaxProblem(Exception):
-    """Carries a problem out of the builder."""
+    """Exception that carries a problem out of the builder."""
 
     def __init__(self, line: int, message: str) -> None:
         self.problem = Problem(line, "", message)
 
 
 class _Builder:
-    """Builds the tree of one document from YAML events."""
+    """Builder of one document's tree from YAML events."""
 
     def __init__(self, events: Iterator[Event]) -> None:
         self._events = events
-        self._anchors: dict[str, tuple[Node, int]] = {}  # with the number of values in it
+        self._anchors: dict[str, tuple[Node, int]] = {}  # each with its number of values
         self._values = 0
 
     def document(self) -> Node:
@@ -154,7 +154,7 @@ class _Builder:
     def _alias(self, event: AliasEvent) -> Node:
         if event.anchor not in self._anchors:
             raise _SyntaxProblem(
-                _line(event), f"the alias {shown('*' + event.anchor)} stands for nothing above it"
+                _line(event), f"the alias {shown('*' + event.anchor)} refers to no value defined before it"
             )
         node, size = self._anchors[event.anchor]
         self._values += size - 1
@@ -170,7 +170,7 @@ class _Builder:
             if not isinstance(key, Scalar):
                 raise _SyntaxProblem(key.line, "a key is a list or a mapping; write a name")
             value = next(children)
-            if isinstance(value, Scalar) and not value.text:  # ruamel marks nothing where the next thing is
+            if isinstance(value, Scalar) and not value.text:  # ruamel marks no value at the next token
                 value = replace(value, line=key.line)
             yield Entry(key.line, key.text, value)
 
@@ -186,18 +186,20 @@ def _scalar(event: Any) -> Scalar:
 
 
 def _of_syntax(error: YAMLError, text: str) -> Problem:
-    """Put a reader's complaint in one line, with a remedy."""
+    """Turn a YAML error into a problem of one line, with a remedy."""
     if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
         position = getattr(error, "position", 0)  # ruamel's ReaderError
         line = text.count("\n", 0, position) + 1
         return Problem(
-            line, "", f"the character {shown(text[position : position + 1])} is not text; remove it"
+            line, "", f"the character {shown(text[position : position + 1])} is not allowed; remove it"
         )
     mark = error.problem_mark
     found = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(error.problem))
     if mark.index >= len(text):
         opened = error.context_mark.line + 1 if error.context_mark else mark.line + 1
-        return Problem(opened, "", "the file ends inside what starts here; close the bracket or quote")
+        return Problem(
+            opened, "", "the file ends before what starts here is complete; close the bracket or quote"
+        )
     if "'\\t'" in found:
         remedy = "indent with spaces, not tabs"
     elif found.startswith("mapping values"):

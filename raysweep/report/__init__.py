@@ -1,1 +1,1 @@
-"""What people see: reports, the live display, the heat map."""
+"""Views for people: reports, the live display, the heat map."""

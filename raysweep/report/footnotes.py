@@ -1,4 +1,4 @@
-"""What the numbers of a facet rest on: replicates, sequences and windows, and every exception to it."""
+"""Footnotes of a facet: the replicates, sequences and windows behind its numbers, and every exception."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,31 +14,31 @@ _SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True, slots=True)
 class Footnotes:
-    """The words around a heat map."""
+    """Caption and notes of a heat map."""
 
     figure: str
-    """What the numbers are: means over how many seeds, or one run."""
+    """Kind of the numbers: exact-match as the mean over some seeds, or of one run."""
     marks: Mapping[tuple[int, int], str]
-    """By (LEN, MEM): the mark of each cell that is an exception."""
+    """Mark of each exceptional cell, by (LEN, MEM)."""
     notes: tuple[str, ...]
-    """What a cell rests on, and what each mark means."""
+    """Number of seeds, sequences and windows of a usual cell, then the meaning of each mark."""
 
 
 def footnotes(facet: Facet) -> Footnotes:
-    """Find what most cells rest on, and put a mark to every other; equal exceptions share one."""
+    """Describe the usual cell and mark every exception; equal exceptions share one mark."""
     seeds = _usual_seeds(facet)
-    exceptions = {at: said for at, cell in facet.cells.items() if (said := _exception(cell, seeds))}
+    exceptions = {at: text for at, cell in facet.cells.items() if (text := _exception(cell, seeds))}
     meanings = list(dict.fromkeys(exceptions.values()))
-    marks = {at: _mark(meanings.index(said)) for at, said in exceptions.items()}
+    marks = {at: _mark(meanings.index(text)) for at, text in exceptions.items()}
     notes = [_basis(facet, seeds)] if seeds else []
     if len(meanings) == 1 and len(exceptions) == len(facet.cells):
         return Footnotes(_figure(facet, seeds), {}, (*notes, f"every cell: {meanings[0]}"))
-    legend = (f"{_mark(number)} {said}" for number, said in enumerate(meanings))
+    legend = (f"{_mark(number)} {text}" for number, text in enumerate(meanings))
     return Footnotes(_figure(facet, seeds), marks, (*notes, *legend))
 
 
 def _usual_seeds(facet: Facet) -> int:
-    """How many replicates most of the evaluated cells have; the larger number where two are as frequent."""
+    """Return the most frequent number of seeds per evaluated cell; the largest if several are as frequent."""
     numbers = Counter(len(cell.seeds) for cell in facet.evaluated)
     return max(numbers, key=lambda seeds: (numbers[seeds], seeds), default=0)
 
@@ -60,7 +60,7 @@ def _basis(facet: Facet, seeds: int) -> str:
 
 
 def _exception(cell: Cell, seeds: int) -> str:
-    """What a cell lacks of the planned replicates, or has beyond them; empty where all is as expected."""
+    """Describe how a cell departs from the planned replicates; return an empty text if it does not."""
     lacking = [
         f"{len(replicates)} {word}"
         for word, replicates in (
@@ -87,5 +87,5 @@ def _exception(cell: Cell, seeds: int) -> str:
 
 
 def _mark(number: int) -> str:
-    """The mark of the exception with this number, from 0."""
+    """Return the mark of an exception by its number, from 0."""
     return str(number + 1).translate(_SUPERSCRIPT)

@@ -1,7 +1,7 @@
-"""The two ways to show a run under way, and what happens when nobody can look any more.
+"""Displays of a run in progress.
 
-`LiveDisplay` redraws the scoreboard in place on a terminal, `PlainDisplay` prints one line for each
-finished trial. A display that cannot write any more (a closed pipe) falls silent: the run goes on.
+`LiveDisplay` redraws the scoreboard in place on a terminal, `PlainDisplay` prints one line per finished
+trial. If a display can no longer write (a closed pipe), `Muted` drops the display, and the run goes on.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from raysweep.report.scoreboard import FinishedTrial, Scoreboard, Snapshot
 
 
 def display_on(take: Callable[[], Snapshot], *, plain: bool) -> "Muted":
-    """Return the display that suits standard output: live on a terminal, else lines.
+    """Return the display that suits standard output: live on a terminal, plain lines otherwise.
 
     Args:
-        take: gives the state of the run at this moment.
-        plain: lines in any case.
+        take: returns the current state of the run.
+        plain: print plain lines even on a terminal.
     """
     console = Screen()
     live = console.is_terminal and not console.is_dumb_terminal and not plain
@@ -27,21 +27,21 @@ def display_on(take: Callable[[], Snapshot], *, plain: bool) -> "Muted":
 
 
 class Screen(Console):
-    """A console that treats a closed pipe as any error of a file; rich would end the process."""
+    """Console that raises `BrokenPipeError` if its pipe is closed; rich would end the process."""
 
     def on_broken_pipe(self) -> None:
-        """Let the error through."""
+        """Raise the error instead of ending the process."""
         raise BrokenPipeError
 
 
 class Display(Protocol):
-    """How a run is shown; called from the run's own thread."""
+    """Protocol of a run's display; every method is called from the run's own thread."""
 
     def __enter__(self) -> "Display":
-        """Begin to show."""
+        """Start showing the run."""
 
     def __exit__(self, *_: object) -> None:
-        """Stop showing, and leave the terminal as it was found."""
+        """Stop showing the run, and restore the terminal."""
 
     def finished(self, trial: FinishedTrial) -> None:
         """Show that a trial was committed."""
@@ -51,10 +51,10 @@ class Display(Protocol):
 
 
 class LiveDisplay:
-    """Redraws the scoreboard in place, four times a second."""
+    """Scoreboard that is redrawn in place four times a second."""
 
     def __init__(self, take: Callable[[], Snapshot], console: Console) -> None:
-        """Take what gives the state of the run, and the terminal to draw on."""
+        """Draw on a terminal; `take` returns the state of the run."""
         self._live = ReflowedLive(Scoreboard(take), console, refresh_per_second=4)
 
     def __enter__(self) -> "LiveDisplay":
@@ -67,29 +67,29 @@ class LiveDisplay:
         self._live.stop()
 
     def finished(self, trial: FinishedTrial) -> None:
-        """Do nothing: the board shows it at its next drawing."""
+        """Do nothing; the next redraw shows the trial."""
 
     def failed(self, line: str) -> None:
-        """Print the failure above the board, where it stays."""
+        """Print the failure permanently above the scoreboard."""
         self._live.console.print(Text(f"failed: {line}", style="red"))
 
 
 class PlainDisplay:
-    """Prints one line for each finished trial; for logs, pipes and `--plain`."""
+    """Printed lines, one per finished trial; for logs, pipes and `--plain`."""
 
     def __init__(self, take: Callable[[], Snapshot], console: Console) -> None:
-        """Take what gives the state of the run, and the stream to print to."""
+        """Print to a stream; `take` returns the state of the run."""
         self._take = take
         self._console = console
 
     def __enter__(self) -> "PlainDisplay":
-        """Say what is going to happen."""
+        """Print how many trials are done and how many are missing."""
         run = self._take()
         self._print(f"{run.name}: {run.done} of {run.total} trials are done, {run.total - run.done} to train")
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave nothing behind: lines stay."""
+        """Do nothing; printed lines stay."""
 
     def finished(self, trial: FinishedTrial) -> None:
         """Print the trial's line."""
@@ -105,19 +105,19 @@ class PlainDisplay:
 
 
 class Muted:
-    """Shows through another display until that cannot write any more, then falls silent."""
+    """Wrapper that drops its display as soon as the display can no longer write."""
 
     def __init__(self, display: Display) -> None:
-        """Take the display that may lose its reader."""
+        """Wrap a display whose reader may disappear."""
         self._display: Display | None = display
 
     def __enter__(self) -> "Muted":
-        """Begin to show."""
+        """Start showing the run."""
         self._try(lambda display: display.__enter__())
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop showing."""
+        """Stop showing the run."""
         self._try(lambda display: display.__exit__())
 
     def finished(self, trial: FinishedTrial) -> None:
@@ -133,5 +133,5 @@ class Muted:
             return
         try:
             show(self._display)
-        except (OSError, ValueError):  # a closed pipe, a terminal that went away
+        except (OSError, ValueError):  # a closed pipe or terminal
             self._display = None

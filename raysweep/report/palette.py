@@ -23,17 +23,17 @@ _VIRIDIS: Final = (
 """Ten even stops of viridis (S. van der Walt and N. Smith, 2015; CC0), dark to bright."""
 
 _EQUAL_CONTRAST: Final = 0.179
-"""Relative luminance of a background on which black and white text stand out alike (WCAG 2.2)."""
+"""Relative luminance of a background on which black and white text have equal contrast (WCAG 2.2)."""
 
 
 def shows_scale(console: Console) -> bool:
-    """Whether a console has enough colours for the scale; sixteen would show steps that are not there."""
+    """Return whether a console has enough colours for the scale; sixteen would show false steps."""
     return console.color_system in ("256", "truecolor")
 
 
 @cache
 def heat_style(percent: int) -> Style:
-    """A background for a share in percent, 0 dark to 100 bright, and the text colour that reads on it."""
+    """Return the background of a share in percent (0 dark, 100 bright), with a readable text colour."""
     at = percent / 100 * (len(_VIRIDIS) - 1)
     below = min(int(at), len(_VIRIDIS) - 2)
     background = ColorTriplet(
@@ -47,7 +47,7 @@ def heat_style(percent: int) -> Style:
 
 
 def _luminance(color: ColorTriplet) -> float:
-    """Relative luminance, 0 to 1 (WCAG 2.2, from sRGB).
+    """Return the relative luminance, 0 to 1 (WCAG 2.2, from sRGB).
 
     >>> round(_luminance(ColorTriplet(255, 255, 255)), 6), _luminance(ColorTriplet(0, 0, 0))
     (1.0, 0.0)

@@ -1,4 +1,4 @@
-"""The plan: what a grid asks for, what is done, and how long the rest may take, as a rich renderable."""
+"""Plan of a run as a rich renderable: planned, committed and missing trials, and the estimated time."""
 
 from collections.abc import Collection, Iterator, Sequence
 from math import prod
@@ -14,29 +14,29 @@ from raysweep.trial.cost import RuntimeEstimate, makespan
 from raysweep.trial.settings import TrialSettings, usual_n_in
 
 _LISTED: Final = ("len", "mem", "seed")
-"""Settings whose values share a cell; any other that differs is named above its table."""
+"""Settings whose values share a cell; any other setting that differs is named above its table."""
 
 
 def plan_view(
     grid: Grid, done: Collection[str], estimate: RuntimeEstimate, cpus: int, gpus: int = 0
 ) -> RenderableType:
-    """Show a plan.
+    """Lay out a plan.
 
     Args:
-        grid: what is asked.
-        done: ids of the trials that are committed, of this grid or not.
-        estimate: what each trial takes.
+        grid: the grid to train.
+        done: ids of committed trials, of this grid or not.
+        estimate: estimated time of each trial.
         cpus: cores that a run may use.
         gpus: GPUs of this machine.
 
     Returns:
-        A headline and a table with a row for each architecture and number of epochs. Where other
-        settings differ within an architecture, a table for each of their combinations, which it names.
+        A headline, and a table with a row per architecture and number of epochs. If other settings differ
+        within an architecture, one table per combination of these settings, under the combination's name.
     """
     missing = [trial for trial in grid.trials if trial.trial_id not in done]
     parts: list[RenderableType] = [Text(_headline(grid, missing, estimate, cpus, gpus), style="bold")]
     others, listed = _others(grid.trials), _listed(grid.trials)
-    for values, trials in _parted(grid.trials, others):
+    for values, trials in _grouped(grid.trials, others):
         named = [f"{setting} {value:,}" for setting, value in zip(others, values, strict=True)]
         parts += [
             Text(),
@@ -53,17 +53,16 @@ def _headline(
     counts = f"{grid.name}: {count(planned, 'trial')}, {planned - len(missing):,} done"
     if not missing:
         return f"{counts}, nothing to train"
+    counts += f", {len(missing):,} to train"
     slots = grid.resources.slots(cpus, gpus)
     if slots == 0:
-        asked, there = (
+        asked, available = (
             _cores_and_gpus(*one) for one in ((grid.resources.cpu, grid.resources.gpu), (cpus, gpus))
         )
-        return (
-            f"{counts}, {len(missing):,} to train, but not here: a trial asks for {asked}, there are {there}"
-        )
-    rests = f"measured on {count(estimate.n_measured, 'trial')}" if estimate.n_measured else "assumed"
+        return f"{counts}, but not here: a trial asks for {asked}, this run has {available}"
+    basis = f"measured on {count(estimate.n_measured, 'trial')}" if estimate.n_measured else "assumed"
     wall = duration(makespan(missing, estimate, slots), rough=True)
-    return f"{counts}, {len(missing):,} to train, about {wall} on {count(cpus, 'core')} (pace {rests})"
+    return f"{counts}, about {wall} on {count(cpus, 'core')} (pace {basis})"
 
 
 def _cores_and_gpus(cpus: float, gpus: float) -> str:
@@ -79,7 +78,7 @@ def _table(
         table.add_column(heading, no_wrap=heading == "arch", overflow="fold")
     for heading in ("epochs", "trials", "done", "to train", "core time"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for (arch, epochs), part in _parted(trials, ("arch", "epochs")):
+    for (arch, epochs), part in _grouped(trials, ("arch", "epochs")):
         for row in _products(part, listed, listed):
             missing = [trial for trial in row if trial.trial_id not in done]
             table.add_row(
@@ -95,24 +94,24 @@ def _table(
     return table
 
 
-def _parted(
+def _grouped(
     trials: Sequence[TrialSettings], by: Sequence[str]
 ) -> Iterator[tuple[tuple[Any, ...], list[TrialSettings]]]:
-    """Part trials by the values of some settings, in the order of their first trials."""
-    parts: dict[tuple[Any, ...], list[TrialSettings]] = {}
+    """Group trials by the values of some settings, in the order of their first trials."""
+    groups: dict[tuple[Any, ...], list[TrialSettings]] = {}
     for trial in trials:
-        parts.setdefault(tuple(getattr(trial, setting) for setting in by), []).append(trial)
-    yield from parts.items()
+        groups.setdefault(tuple(getattr(trial, setting) for setting in by), []).append(trial)
+    yield from groups.items()
 
 
 def _listed(trials: Sequence[TrialSettings]) -> list[str]:
-    """Choose the settings whose values share a cell: a single seed goes without saying, as n_in does."""
+    """Choose the settings whose values share a cell; a single seed and the usual n_in are omitted."""
     chosen = [setting for setting in _LISTED if setting != "seed" or len({t.seed for t in trials}) > 1]
     return [*chosen, "n_in"] if any(t.n_in != usual_n_in(t.arch, t.len) for t in trials) else chosen
 
 
 def _others(trials: Sequence[TrialSettings]) -> list[str]:
-    """Choose the further settings that differ within an architecture."""
+    """Choose the other settings that differ within an architecture."""
     archs = {trial.arch for trial in trials}
     shown = (*_LISTED, "arch", "n_in", "epochs")
     return [
@@ -125,10 +124,10 @@ def _others(trials: Sequence[TrialSettings]) -> list[str]:
 def _products(
     trials: list[TrialSettings], listed: Sequence[str], split: Sequence[str]
 ) -> Iterator[list[TrialSettings]]:
-    """Split trials by one setting after another until each part is every combination of what it lists."""
+    """Split trials by one setting after another until each part is the full product of its listed values."""
     combinations = prod(len({getattr(trial, setting) for trial in trials}) for setting in listed)
     if combinations == len(trials) or not split:
         yield trials
         return
-    for _, part in _parted(trials, split[:1]):
+    for _, part in _grouped(trials, split[:1]):
         yield from _products(part, listed, split[1:])

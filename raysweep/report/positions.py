@@ -21,38 +21,38 @@ _NUMBER: Final = 6
 def position_table(
     current: Sequence[Facet], former: Sequence[Facet], mem: int | None
 ) -> "PositionTable | None":
-    """The table at the MEM asked for, of the latest grid's facets or else of the former ones.
+    """Return the table at one MEM, of the latest grid's facets or else of former ones.
 
-    By default at the largest MEM of the latest grid that has results; None where none has.
+    The default is the largest MEM of the latest grid that has results; without results, return None.
 
     Raises:
-        UsageError: no cell has the MEM that was asked for.
+        UsageError: no cell has this MEM.
     """
     known = sorted({number for facet in (*current, *former) for number in facet.mems})
     if mem is None:
         mem = max((cell.settings["mem"] for facet in current for cell in facet.evaluated), default=None)
     elif mem not in known:
-        raise UsageError(f"--mem {mem}: no MEM of this sweep; use one of {', '.join(map(str, known))}")
+        raise UsageError(f"--mem {mem}: not a MEM of this sweep; use one of {', '.join(map(str, known))}")
     if mem is None:
         return None
-    asked = any(mem in facet.mems for facet in current)
-    return PositionTable(current if asked else former, mem, known, former=not asked)
+    planned = any(mem in facet.mems for facet in current)
+    return PositionTable(current if planned else former, mem, known, former=not planned)
 
 
 class PositionTable:
-    """Every facet's rows at one MEM, drawn for the console's width.
+    """Rows of every facet at one MEM, fitted to the console's width.
 
-    Where a row is too long for it, only every second, third, … number is shown, as the head of the
-    table tells, and in the end as few bars.
+    If a row is too long, only every second, third, … number is shown, and the table's head names the
+    positions. If the bars are still too long, only every second, third, … bar is shown as well.
     """
 
     def __init__(self, facets: Sequence[Facet], mem: int, known: Sequence[int], *, former: bool) -> None:
-        """Keep the cells of this MEM that have results; `known` is every MEM that could be chosen."""
+        """Select the cells at `mem` that have results; `known` lists every MEM that can be chosen."""
         self._title = f" · MEM {mem}{', no longer in the grid' if former else ''}"
         self._others = [number for number in known if number != mem]
         self._groups = [(facet, cells) for facet in facets if (cells := _evaluated(facet, mem))]
         self._headed = any(facet.label != facet.arch for facet in facets)
-        """Whether labels are too long for a column, and stand above their rows instead."""
+        """True if labels are too long for a column, and are drawn above their rows instead."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the title, the positions' numbers, and a line per LEN."""
@@ -91,7 +91,7 @@ class PositionTable:
 
 
 def _evaluated(facet: Facet, mem: int) -> list[Cell]:
-    """The facet's cells of this MEM that have results, by LEN."""
+    """Return the facet's cells at this MEM that have results, by LEN."""
     return [
         cell for n_out in facet.lens if (cell := facet.cells.get((n_out, mem))) and cell.position_accuracy
     ]

@@ -1,7 +1,7 @@
-"""A live display that stays right when the terminal is made narrower.
+"""Live display that stays correct when the terminal becomes narrower.
 
-A terminal that becomes narrower wraps the lines that it shows, so the first line of what was drawn lies
-further up than rich, which counts the lines as it drew them, would go.
+A narrower terminal wraps the lines that are already on it, so the first line moves further up than rich
+assumes; rich counts the lines as drawn.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from rich.segment import ControlType, Segment
 
 
 class ReflowedRender(LiveRender):
-    """Draws like `LiveRender`, and finds its first line again by the rows that its lines take up now."""
+    """`LiveRender` that finds its first line by the rows that its lines occupy now."""
 
     def __init__(self, console: Console, renderable: RenderableType) -> None:
-        """Take the terminal, whose width may change, and what to draw."""
+        """Draw a renderable on a terminal whose width may change."""
         super().__init__(renderable)
         self._console = console
         self._widths: Sequence[int] = ()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw at most as many lines as the terminal has, but two.
+        """Draw the renderable, and keep the terminal's last two lines free.
 
-        On the next one the cursor waits: what is typed, a `^C` above all, is echoed there, and at the end of
-        a full line would begin another. The last one is where rich goes before it erases everything.
+        One is for the cursor and an echoed `^C`, which would start a new row at the end of a full line. The
+        other is for rich, which moves the cursor there before it erases everything.
         """
         lines = console.render_lines(self.renderable, options, pad=False)[: max(options.size.height - 2, 0)]
         self._widths = [Segment.get_line_length(line) for line in lines]
@@ -37,11 +37,11 @@ class ReflowedRender(LiveRender):
             yield Segment.line()
 
     def position_cursor(self) -> Control:
-        """Go back to the first line, and erase what was drawn."""
+        """Move the cursor to the first line, and erase the drawing."""
         return self._up(self._rows) if self._widths else Control()
 
     def restore_cursor(self) -> Control:
-        """Go back to the first line from one line further down, and erase what was drawn."""
+        """Move the cursor from one line further down to the first line, and erase the drawing."""
         return self._up(self._rows + 1) if self._widths else Control()
 
     @property
@@ -55,10 +55,10 @@ class ReflowedRender(LiveRender):
 
 
 class ReflowedLive(Live):
-    """`rich.live.Live` for one renderable, on a terminal that may change its width."""
+    """`rich.live.Live` for one renderable on a terminal whose width may change."""
 
     def __init__(self, renderable: RenderableType, console: Console, *, refresh_per_second: float) -> None:
-        """Take what to draw, anew each time, and the terminal."""
+        """Redraw a renderable on a terminal."""
         super().__init__(
             renderable,
             console=console,
@@ -67,5 +67,5 @@ class ReflowedLive(Live):
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        # rich has no public way to say how a live display finds back.
+        # rich has no public way to replace a live display's renderer.
         self._live_render = ReflowedRender(console, renderable)

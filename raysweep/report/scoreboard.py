@@ -1,4 +1,4 @@
-"""A run under way, as it is drawn: the overall bar, one line for each running trial, the last news."""
+"""Scoreboard of a run in progress: the overall bar, one line per running trial, the latest events."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,27 +17,27 @@ class RunningTrial:
 
     label: str
     epochs: int
-    """Of the whole training."""
+    """Epochs of the whole training."""
     epoch: int = 0
-    """Trained so far."""
+    """Epochs trained so far."""
     loss: float | None = None
-    """Of the last epoch; None until the worker has reported."""
+    """Loss of the last epoch; None until the worker has reported."""
     accuracy: float | None = None
 
 
 @dataclass(frozen=True)
 class FinishedTrial:
-    """One trial that was committed."""
+    """One committed trial."""
 
     label: str
     exact_match: float | None
-    """None where the training diverged."""
+    """None if the training diverged."""
     seconds: float
-    """Tracing, training and evaluation."""
+    """Time for tracing, training and evaluation."""
 
     @property
     def outcome(self) -> str:
-        """Say what became of it."""
+        """Describe the trial's outcome."""
         return "diverged" if self.exact_match is None else f"exact {share(self.exact_match)}"
 
 
@@ -54,7 +54,7 @@ class Snapshot:
     """Trials committed by this command."""
     elapsed_s: float
     remaining_s: float | None
-    """None until a worker has taken up a trial."""
+    """None until a worker has started a trial."""
     stopping: bool
     running: Sequence[RunningTrial]
     last: FinishedTrial | None
@@ -62,18 +62,18 @@ class Snapshot:
 
 
 class Scoreboard:
-    """Draws a run anew each time.
+    """Renderable that shows the current state of a run.
 
     Args:
-        take: gives the run's state at this moment.
+        take: returns the current state of the run.
     """
 
     def __init__(self, take: Callable[[], Snapshot]) -> None:
-        """Keep the question to ask at each drawing."""
+        """Keep the function to call at each drawing."""
         self._take = take
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw at most as many lines as there is room for."""
+        """Draw at most as many lines as fit."""
         run = self._take()
         yield _overall(run, options.max_width)
         room = max((options.height or console.height) - 5, 1)

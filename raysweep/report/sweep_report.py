@@ -1,7 +1,7 @@
-"""The report on a sweep, as a thing that rich can print; no file is read here.
+"""Report on a sweep as a rich renderable; no file is read here.
 
-From top to bottom: what there is, a heat map per facet, accuracy per position, cells that the latest
-grid no longer asks for, findings, failures, and how to read the intervals.
+From top to bottom: a summary, a heat map per facet, accuracy per position, cells that are no longer in
+the grid, findings, failures, and notes on the intervals.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,21 +18,19 @@ from raysweep.report.positions import position_table
 from raysweep.report.wrapped import Wrapped
 from raysweep.text import clean_text, count, ranges
 
-PLAN_UNKNOWN: Final = (
-    "sweep.json is missing or unreadable: what was asked for is not known, so what is missing is not either."
-)
-"""What must be known to read any form of the report on such a folder."""
+PLAN_UNKNOWN: Final = "sweep.json is missing or unreadable, so the planned trials are unknown."
+"""Warning that every form of the report on such a folder must carry."""
 
 _SHOWN_FAILURES = 5
 
 
 def report_view(analysis: SweepAnalysis, *, mem: int | None = None) -> RenderableType:
-    """Lay out the report; it fits itself to the console that prints it, from 80 columns on.
+    """Lay out the report; the layout adapts to the console's width, from 80 columns on.
 
     Args:
-        analysis: what `analyse` found.
+        analysis: result of `analyse`.
         mem: the MEM whose accuracy per position is shown, of the latest grid's cells or else of former
-            ones; by default the latest grid's largest that has results.
+            ones; default: the latest grid's largest MEM that has results.
 
     Raises:
         UsageError: no cell has this MEM.
@@ -61,12 +59,12 @@ def _spaced(parts: Sequence[RenderableType]) -> Iterator[RenderableType]:
         yield part
 
 
-def _remark(words: str) -> RenderableType:
-    return Text(words, "dim")
+def _remark(text: str) -> RenderableType:
+    return Text(text, "dim")
 
 
 def _header(analysis: SweepAnalysis) -> Iterator[Text]:
-    """`lengths · 168 of 168 trials · seeds 0, 1, 2 · 50 sequences a trial`, and what is not done below."""
+    """Yield `lengths · 168 of 168 trials · seeds 0, 1, 2 · 50 sequences a trial`, then any exceptions."""
     counts = analysis.counts
     parts = [f"{counts.done + counts.diverged:,} of {count(counts.total, 'trial')}"]
     seeds = sorted({seed for cell in analysis.cells for seed in (*cell.seeds, *cell.diverged)})
@@ -83,7 +81,7 @@ def _header(analysis: SweepAnalysis) -> Iterator[Text]:
 
 
 def _failures(analysis: SweepAnalysis) -> Iterator[Text]:
-    """Name some failed trials, each with the kind and the first line of its failure."""
+    """List some failed trials, each with the kind and the first line of its failure."""
     yield Text("failed", "bold")
     for failure in analysis.failures[:_SHOWN_FAILURES]:
         first_line = clean_text(failure.message).strip().partition("\n")[0]
@@ -101,10 +99,10 @@ def _remarks(analysis: SweepAnalysis) -> Iterator[str]:
     if over:
         yield f"± is half a 95 % interval: Student t, over {' or '.join(sorted(over))}, not cut to 0–1."
         lone = any(len(cell.seeds) == 1 == cell.settings["eval_sequences"] for cell in analysis.cells)
-        why = "all alike, or one run of one sequence" if lone else "all alike"
-        yield f"No ± stands where the replicates are {why}."
-        yield "Shares are rounded down and ± up: 0.99 is reached where it stands, 1.00 is all."
+        exception = ", or for one run of one sequence" if lone else ""
+        yield f"No ± is shown if all replicates are equal{exception}."
+        yield "Shares are rounded down and ± up: 0.99 means at least 0.99, 1.00 every window."
     if any(cell.diverged for cell in analysis.cells):
-        yield "Diverged trials are results, but in no average."
+        yield "Diverged trials are results, but averages exclude them."
     if not analysis.plan_known:
         yield PLAN_UNKNOWN

@@ -1,4 +1,4 @@
-"""One trial as the notebook showed it: settings, layers, learning curve, expected and predicted."""
+"""One trial, shown as in the notebook: settings, layers, learning curve, expected and predicted integers."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,10 +25,10 @@ _CURVE_POINTS = 20
 
 
 def trial_view(ledger: Ledger, trial_id: str) -> RenderableType:
-    """Lay out what is known of a trial, be it done, diverged, failed or still to run.
+    """Lay out everything known about a trial: done, diverged, failed or not run.
 
     Raises:
-        ResultsError: one of its files is damaged or gone.
+        ResultsError: one of the trial's files is damaged or missing.
     """
     trial = read_trial(ledger, trial_id)
     settings = [] if trial.settings is None else [_settings(trial.settings)]
@@ -52,7 +52,7 @@ def _heading(trial: DecodedTrial) -> Text:
 
 
 def _settings(settings: TrialSettings) -> Wrapped:
-    """Every setting, in the order of `TrialSettings`."""
+    """Lay out every setting, in the order of `TrialSettings`."""
     named = [setting(name, value) for name, value in settings.model_dump().items()]
     items = [item.replace(" ", TOGETHER) for item in (*named, count(settings.updates, "update"))]
     return Wrapped(f"{TOGETHER}· ".join(items), 2, 2)
@@ -66,13 +66,13 @@ def _finished(trial: DecodedTrial) -> Iterator[RenderableType]:
     yield from _curves(result.curve, result.loss, result.accuracy)
     yield Text("")
     if result.predictions is None:
-        yield Text("diverged: the loss left the finite numbers, so nothing was predicted", "bold magenta")
+        yield Text("diverged: the loss became NaN or infinite, so nothing was predicted", "bold magenta")
     else:
         yield from _predictions(result.predictions)
 
 
 def _layers(layers: Iterable[LayerWeight]) -> Table:
-    """A row per layer: the shape of each of its weights."""
+    """Lay out one row per layer: the shape of each of the layer's weights."""
     table = Table.grid(padding=(0, 2))
     rows: dict[str, list[str]] = {}
     for weight in layers:
@@ -83,7 +83,7 @@ def _layers(layers: Iterable[LayerWeight]) -> Table:
 
 
 def _curves(curve: Curve, loss: float, accuracy: float) -> Iterator[Text]:
-    """The learning curve as two bars: before them the mean of its first point, behind them the last epoch."""
+    """Draw loss and accuracy as bars, each between the mean of its first point and the last epoch's value."""
     losses = _condensed(curve.loss)
     top = max((value for value in losses if math.isfinite(value)), default=1.0)
     yield Text.assemble(
@@ -96,7 +96,7 @@ def _curves(curve: Curve, loss: float, accuracy: float) -> Iterator[Text]:
 
 
 def _condensed(values: npt.NDArray[np.float64]) -> list[float]:
-    """Means over consecutive points, at most `_CURVE_POINTS` of them."""
+    """Return the means of consecutive points, at most `_CURVE_POINTS` means."""
     return [float(part.mean()) for part in np.array_split(values, min(len(values), _CURVE_POINTS))]
 
 
@@ -105,7 +105,7 @@ def _bar(shares: Sequence[float]) -> str:
 
 
 def _predictions(predictions: Predictions) -> Iterator[RenderableType]:
-    """The windows of the first evaluation sequence."""
+    """Lay out the windows of the first evaluation sequence."""
     first = predictions.sequence == predictions.sequence[0]
     windows = int(first.sum())
     exact = int(predictions.exact[first].sum())
@@ -122,15 +122,15 @@ def _predictions(predictions: Predictions) -> Iterator[RenderableType]:
 
 
 class _Windows:
-    """Expected and predicted numbers, side by side where both fit, the wrong ones in brackets."""
+    """Expected and predicted integers, side by side if both fit, wrong ones in brackets."""
 
     def __init__(self, expected: Ints, predicted: Ints) -> None:
-        """Keep the numbers, both (windows, n_out)."""
+        """Keep the integers; both arrays are (windows, n_out)."""
         self._expected = expected
         self._predicted = predicted
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw one line per window, or two."""
+        """Draw each window on one line, or on two."""
         digits = len(str(max(self._expected.max(), self._predicted.max())))
         for expected, predicted in zip(self._expected, self._predicted, strict=True):
             wrong = predicted != expected
@@ -144,7 +144,7 @@ class _Windows:
 
 
 def _numbers(values: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], digits: int) -> Text:
-    """Whole numbers in columns, those that are wrong in brackets.
+    """Lay out whole numbers in columns, wrong ones in brackets.
 
     >>> _numbers(np.array([6, 12, 32, 97]), np.array([False, False, True, False]), 2).plain
     '  6 12[32]97 '
@@ -161,7 +161,7 @@ def _numbers(values: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], digits: int
 
 
 def _between(left_wrong: bool, right_wrong: bool) -> str:
-    """What stands between two neighbours: a bracket where a run of wrong numbers begins or ends."""
+    """Return the separator of two neighbours: a bracket if a run of wrong numbers begins or ends there."""
     if left_wrong == right_wrong:
         return " "
     return "[" if right_wrong else "]"

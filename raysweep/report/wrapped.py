@@ -1,4 +1,4 @@
-"""Words that break where the console ends, set in, and never between a name and its number."""
+"""Indented paragraph that wraps at the console's width, but never between a name and its number."""
 
 import textwrap
 
@@ -9,7 +9,7 @@ from raysweep.text import TOGETHER
 
 
 class Wrapped:
-    """A paragraph whose first line is set in by `first` columns and every other by `rest`.
+    """Paragraph with its first line indented by `first` columns and every other line by `rest`.
 
     >>> narrow = Console(width=15, color_system=None)
     >>> narrow.print(Wrapped(f"MEM{TOGETHER}50, MEM{TOGETHER}150", 2, 4))
@@ -17,16 +17,16 @@ class Wrapped:
         MEM 150
     """
 
-    def __init__(self, words: str, first: int, rest: int) -> None:
-        """Keep the words; they have been cleaned."""
-        self._words = words
+    def __init__(self, text: str, first: int, rest: int) -> None:
+        """Keep the text, which must be clean already."""
+        self._text = text
         self._first = first
         self._rest = rest
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Break the words into lines."""
+        """Break the text into lines."""
         lines = textwrap.wrap(
-            self._words,
+            self._text,
             options.max_width,
             initial_indent=" " * self._first,
             subsequent_indent=" " * self._rest,

@@ -8,35 +8,20 @@ import math
 import os
 import shlex
 import threading
-import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from raysweep.driver.variables import ClusterRequest
-from raysweep.errors import ClusterError, RaysweepError, ResultsError, StorageError
+from raysweep.errors import ClusterError, RaysweepError
 from raysweep.grid import Grid, read_grid
 from raysweep.machine import local_cpus
-from raysweep.protocol import (
-    Assignment,
-    Checkpoint,
-    Failed,
-    Finished,
-    Message,
-    Progress,
-    Ready,
-    RoundEnded,
-    Started,
-    Stop,
-    Train,
-    Wanted,
-)
 from raysweep.report.live import Display, display_on
 from raysweep.run.messages import command, leave_before_run, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
+from raysweep.run.rounds import Rounds
 from raysweep.run.signals import THIS_PROCESS, Signals
 from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
@@ -44,17 +29,11 @@ from raysweep.run.temporary import remove_left_overs
 from raysweep.store.environment import run_environment
 from raysweep.store.ledger import Ledger, Writer
 from raysweep.store.lock import release
-from raysweep.store.record import Failure, FailureKind
 from raysweep.store.timings import measured
-from raysweep.text import clean_text
 from raysweep.trial.cost import RuntimeEstimate
-from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
-    from raysweep.store.encoding import EncodedTrial
-
-START_S: Final = 300.0
-"""Seconds that a cluster may take to start, usually 3 to 10. If no thread can be made, Ray waits for ever."""
+    pass
 
 LEAVE_S: Final = 0.5
 """Seconds that each thing to do before leaving at once may take."""
@@ -157,7 +136,8 @@ class Run:
         try:
             self._display = display_on(self.state.snapshot, plain=self.options.plain)
             with self._display:
-                self._rounds(driver)
+                rounds = Rounds(driver, self.state, self.writer, self._display, self.signals)
+                rounds.train(private=self.options.private)
         except Interrupted:
             return
         except Refused:
@@ -167,99 +147,6 @@ class Run:
             raise ClusterError(f"{error}; see {log}\n{self._how_to_continue()}") from error
         finally:
             self._display = None
-
-    def _rounds(self, driver: Driver) -> None:
-        ready = self._serve(driver, START_S)
-        assert isinstance(ready, Ready)  # noqa: S101  # nothing was asked for yet that could end
-        self.state.slots = ready.slots
-        while not self.signals.pending and (trials := self.state.begin_round()):
-            driver.send(Train(trials=tuple(map(self._assign, trials))))
-            ended = self._serve(driver)
-            assert isinstance(ended, RoundEnded)  # noqa: S101  # the cluster is up
-            if not self.signals.pending:
-                self.state.end_round(ended.reason, fruitless=ended.fruitless)
-        if not (self.options.private or self.signals.pending):
-            driver.dismiss()
-
-    def _assign(self, settings: TrialSettings) -> Assignment:
-        trial_id = settings.trial_id
-        return Assignment(
-            settings=settings,
-            attempt=self.state.attempt(trial_id),
-            timeout_s=self.state.timeout_s(settings),
-            saved=self.writer.has_checkpoint(trial_id),
-        )
-
-    def _serve(self, driver: Driver, timeout_s: float | None = None) -> Ready | RoundEnded:
-        """Deal with the driver's events until the cluster is up, or a round has ended."""
-        while True:
-            if self.signals.pending and not self.state.stopping:
-                self.state.stopping = True
-                driver.send(Stop())
-            item = driver.receive(until_signal=not self.state.stopping, timeout_s=timeout_s)
-            if item is None:
-                continue
-            event, payload = item
-            if isinstance(event, Ready | RoundEnded):
-                return event
-            if isinstance(event, Wanted):
-                saved = self.writer.checkpoint(event.trial_id)
-                driver.send(Checkpoint(trial_id=event.trial_id), saved or b"")
-            else:
-                self._take(event, payload)
-
-    def _take(self, event: Message, payload: bytes) -> None:
-        """Take what a worker has done, or not; a late answer to what is done by now changes nothing."""
-        state = self.state
-        if not isinstance(event, Started | Progress | Checkpoint | Finished | Failed):
-            raise ClusterError(f"the driver sent a message out of turn: {event.type}")
-        if event.trial_id not in state.missing:
-            return
-        match event:
-            case Started():
-                state.start(event.trial_id)
-            case Progress():
-                self.signals.orderly = True  # from now on there is something to wait for
-                state.progress(event.trial_id, event.epoch, event.loss, event.accuracy)
-            case Checkpoint():
-                self.writer.put_checkpoint(event.trial_id, payload)
-            case Finished():
-                self._commit(event, payload)
-            case Failed() if not self.signals.pending:  # the signal may have gone to its worker, too
-                self._fail(event.trial_id, event.kind, event.message, event.traceback, event.host)
-
-    def _commit(self, event: Finished, payload: bytes) -> None:
-        """Commit a trial; whatever is wrong with it is its failure, and that trial's alone."""
-        try:
-            self.writer.commit(_unpack(event, payload))
-        except StorageError:
-            raise
-        except ResultsError as error:  # what came back is not that trial's
-            self._fail(event.trial_id, "error", str(error), "", event.host)
-        except Exception as error:  # noqa: BLE001  # a defect of ours, and its traceback is kept
-            message = f"{type(error).__name__}: {clean_text(str(error))}"
-            self._fail(event.trial_id, "error", message, traceback.format_exc(), event.host)
-        else:
-            finished = self.state.finish(event.trial_id, event.exact_match, event.seconds)
-            if self._display is not None:
-                self._display.finished(finished)
-
-    def _fail(self, trial_id: str, kind: FailureKind, message: str, trace: str, host: str) -> None:
-        """Count an attempt that failed, show it and record it."""
-        line = self.state.fail(trial_id, message if kind == "error" else f"{kind} ({message})")
-        if self._display is not None:
-            self._display.failed(line)
-        self.writer.record_failure(
-            Failure(
-                trial_id=trial_id,
-                kind=kind,
-                message=message,
-                traceback=trace,
-                attempts=self.state.attempts[trial_id],
-                host=host,
-                time=datetime.now(UTC),
-            )
-        )
 
     def end(self) -> None:
         """Record how the run ended; after this, only messages remain."""
@@ -320,21 +207,6 @@ def _leave_unlocked(lock: Path, exit_code: int) -> NoReturn:
     """Exit before a run has begun, though its folder may be locked already."""
     release(lock)
     leave_before_run(exit_code)
-
-
-def _unpack(event: Finished, payload: bytes) -> "EncodedTrial":
-    from raysweep.store.encoding import EncodedTrial  # and Arrow, while nothing waits for it
-
-    row, predictions, curves = event.sizes
-    after = row + (predictions or 0)
-    if after + curves != len(payload):
-        raise ResultsError(f"{len(payload):,} bytes came for {event.trial_id}, {after + curves:,} were said")
-    return EncodedTrial(
-        trial_id=event.trial_id,
-        trials=payload[:row],
-        predictions=None if predictions is None else payload[row:after],
-        curves=payload[after:],
-    )
 
 
 def _briefly(action: Callable[[], object]) -> None:

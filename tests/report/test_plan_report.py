@@ -119,6 +119,6 @@ def test_a_plan_without_trials_of_its_own_in_the_folder():
 def test_a_plan_that_this_machine_cannot_run_promises_no_time():
     grid = grid_of({"arch": "echo", "len": 2, "mem": 4}, resources={"cpu": 8, "gpu": 0.5})
     assert "asked: 1 trial, 0 done, 1 to train, but not here" in plan(grid, cpus=2)
-    assert "a trial asks for 8 cores and 0.5 GPUs, there are 2 cores and 0 GPUs" in plan(grid).replace(
+    assert "a trial asks for 8 cores and 0.5 GPUs, this run has 2 cores and 0 GPUs" in plan(grid).replace(
         "\n", " "
     )

@@ -203,8 +203,8 @@ def test_the_legend_says_where_no_plus_minus_stands(tmp_path: Path, sequences: i
     came = trials_of(content)[:-1]
     results = synthetic_results(came, lambda trial: 1.0 if trial.seed else 0.5)
     text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, results))))
-    why = "all alike, or one run of one sequence" if sequences == 1 else "all alike"
-    assert f"No ± stands where the replicates are {why}.\n" in text
+    why = "all replicates are equal" + (", or for one run of one sequence" if sequences == 1 else "")
+    assert f"No ± is shown if {why}.\n" in text
     assert ("over its" in text) == (sequences > 1)
 
 
@@ -232,7 +232,7 @@ def test_without_a_record_the_report_says_what_it_cannot_know(tmp_path: Path, co
     ledger = write_sweep(tmp_path / "s", None, results, [failure_of(trials[1])])
     text = drawn(report_view(analyse(ledger)))
     assert f"s · {committed} of {committed + 1} trial" in text
-    assert "sweep.json is missing or unreadable: what was asked for is not known" in text
+    assert "sweep.json is missing or unreadable, so the planned trials are unknown" in text
     assert "no longer in the grid" not in text
     assert ("MEM 4" in text) == bool(committed)
 
