@@ -14,7 +14,7 @@ from raysweep.protocol import Wanted
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
 
-START_S: Final = 60.0
+ACTOR_S: Final = 60.0
 """Seconds after which an actor that was asked for is not expected any more: its place is taken, or lost."""
 
 
@@ -51,7 +51,7 @@ class TrialScheduler(FIFOScheduler):
         pending = [trial for trial in live if trial.status == Trial.PENDING]
         new = [trial for trial in pending if trial.trial_id not in self._seen]
         self._seen.update({trial.trial_id: now for trial in new})
-        late = [trial for trial in pending if now - self._seen[trial.trial_id] > START_S]
+        late = [trial for trial in pending if now - self._seen[trial.trial_id] > ACTOR_S]
         chosen = min(new + late, key=lambda trial: trial.trial_id, default=None)
         for trial in new:
             self._fetch_checkpoint(trial)

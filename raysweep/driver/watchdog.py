@@ -24,7 +24,7 @@ LOOK_S: Final = 0.2
 KNOCK_S: Final = 1.0
 """Seconds between two knocks at a cluster that exists."""
 
-ANSWER_S: Final = 4.0
+REPLY_S: Final = 4.0
 """Seconds that a cluster has to answer; a first packet that is lost is sent again after one, then three."""
 
 SILENCE_S: Final = 20.0
@@ -72,8 +72,8 @@ def _knock(control_store: str, raylet: str, lost: Lost) -> None:
         time.sleep(KNOCK_S)
         if isinstance(connection_error(raylet, KNOCK_S), ConnectionRefusedError):
             lost(f"Ray's process on this machine, {raylet}, died")
-        answered = connection_error(control_store, ANSWER_S) is None
-        passed_s = min(time.monotonic() - looked, KNOCK_S + ANSWER_S)  # more: this process was stopped
+        answered = connection_error(control_store, REPLY_S) is None
+        passed_s = min(time.monotonic() - looked, KNOCK_S + REPLY_S)  # more: this process was stopped
         silent_s, looked = 0.0 if answered else silent_s + passed_s, time.monotonic()
         if silent_s >= SILENCE_S:
             lost(f"{control_store} did not answer for {SILENCE_S:g} s")

@@ -32,7 +32,7 @@ from raysweep.trial.settings import TrialSettings
 if TYPE_CHECKING:
     from raysweep.store.encoding import EncodedTrial
 
-START_S: Final = 300.0
+CLUSTER_S: Final = 300.0
 """Seconds that a cluster may take to start, usually 3 to 10. If no thread can be made, Ray waits for ever."""
 
 
@@ -57,7 +57,7 @@ class Rounds:
             Interrupted: it was lost, and a signal is the reason.
             StorageError: the results cannot be written any more.
         """
-        ready = self._serve(START_S)
+        ready = self._serve(CLUSTER_S)
         assert isinstance(ready, Ready)  # noqa: S101  # nothing was asked for yet that could end
         self.state.slots = ready.slots
         while not self.signals.pending and (trials := self.state.begin_round()):

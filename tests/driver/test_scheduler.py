@@ -21,7 +21,7 @@ class Live:
 def test_a_trial_is_chosen_once_unless_its_actor_does_not_come() -> None:
     from ray.tune.experiment import Trial
 
-    from raysweep.driver.scheduler import START_S, TrialScheduler
+    from raysweep.driver.scheduler import ACTOR_S, TrialScheduler
 
     now = 0.0
     nobody: Any = None
@@ -36,7 +36,7 @@ def test_a_trial_is_chosen_once_unless_its_actor_does_not_come() -> None:
     live.trials.add(third)
     assert order.choose_trial_to_run(live) is third  # not the second, whose actor would be ended for it
     third.set_status(Trial.RUNNING)
-    now = START_S + 1
+    now = ACTOR_S + 1
     assert order.choose_trial_to_run(live) is second
     second.set_status(Trial.TERMINATED)
     assert order.choose_trial_to_run(live) is None
