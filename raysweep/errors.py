@@ -5,15 +5,15 @@
     RaysweepError                 never raised itself
     ├── UsageError          2     a bad argument, an unknown trial, a bad value
     │   └── GridError       2     a grid file with one or more problems
-    ├── ResultsError        1     a results folder that cannot be believed as it is
+    ├── ResultsError        1     a results folder that is not valid or cannot be read
     │   └── UnknownSchemaError 1  results of another version of raysweep
     └── SurroundingsError   3     the machine, the disk, the cluster
         ├── LockedError     3     another run writes to the same results folder
         ├── StorageError    3     a folder that cannot be written, a full disk
         └── ClusterError    3     a cluster unreachable, lost, or too small
 
-Every message says what was wrong, what was found, where, and what to do. Anything else that reaches
-the command line is a defect of raysweep, and keeps its traceback.
+Every message says what was wrong, what was found, where, and what to do. Any other exception that
+reaches the command line is a defect of raysweep and is shown with its traceback.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from typing import ClassVar
 
 
 class RaysweepError(Exception):
-    """What a user can cause and mend; the command line prints the message without a traceback."""
+    """Base of the errors that users can cause and fix; the command line shows only their message."""
 
     exit_code: ClassVar[int] = 1
 
@@ -46,21 +46,21 @@ class GridError(UsageError):
 
 
 class ResultsError(RaysweepError):
-    """A results folder whose files cannot be believed or read as they are."""
+    """A results folder whose files are not valid or cannot be read."""
 
 
 class UnknownSchemaError(ResultsError):
-    """Results of another version of raysweep: not damaged, but not to be read or added to by this one."""
+    """Results of another version of raysweep: not damaged, but this one neither reads nor extends them."""
 
 
 class SurroundingsError(RaysweepError):
-    """The machine, the disk or the cluster does not allow what was asked."""
+    """A machine, disk or cluster that does not allow what was requested."""
 
     exit_code = 3
 
 
 class LockedError(SurroundingsError):
-    """Another run writes to the same results folder."""
+    """A results folder that another run is writing to."""
 
 
 class StorageError(SurroundingsError):

@@ -50,10 +50,10 @@ class OomKills:
 
 
 def group_tasks() -> tuple[int, int] | None:
-    """Count the processes and threads of this process's control group, and how many it may have.
+    """Return the tasks (processes and threads) of this process's control group, and their limit.
 
     Returns:
-        None if there is no such limit.
+        None if there is no limit.
     """
     for folder in _group_folders("pids"):
         with suppress(OSError, ValueError):
@@ -62,7 +62,7 @@ def group_tasks() -> tuple[int, int] | None:
 
 
 def _group_folders(controller: str) -> list[Path]:
-    """Name the folders of this process's control groups (v1 and v2); in a container, its own is the root."""
+    """List the folders of this process's control groups (v1 and v2), or, in a container, the root folders."""
     root = Path("/sys/fs/cgroup")
     folders = []
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Words and numbers for people, and text from elsewhere made safe to print on a terminal."""
+"""Numbers and durations formatted for people, and untrusted text made safe to print on a terminal."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -6,14 +6,14 @@ from math import ceil, floor
 from typing import Any, Final
 
 TOGETHER: Final = "\N{NO-BREAK SPACE}"
-"""Stands for a space at which no line may break; printed as a plain one."""
+"""A space at which no line may break; printed as a plain space."""
 
 ROUNDING: Final = 2e-5
-"""What binary fractions may be off by in hundredths: 0.29 is a little less, 0.83 of four bytes 0.82999998."""
+"""Error of binary fractions, in hundredths: 0.29 is stored a little low, 0.83 in four bytes as 0.82999998."""
 
 
 def share(value: float) -> str:
-    """A share to two places, rounded down: 0.99 says that 0.99 is reached, 1.00 that all is right.
+    """Format a share to two places, rounded down: 0.99 means at least 0.99, and 1.00 means all.
 
     >>> share(0.987), share(0.29), share(0.82999998), share(1.0)
     ('0.98', '0.29', '0.83', '1.00')
@@ -22,7 +22,7 @@ def share(value: float) -> str:
 
 
 def plus_minus(half_width: float) -> str:
-    """Half an interval's width in four characters, rounded up: no interval is shown narrower than it is.
+    """Format half an interval's width in four characters, rounded up: no interval is shown too narrow.
 
     >>> plus_minus(0.0349), plus_minus(0.0004), plus_minus(0.996), plus_minus(6.353)
     ('±.04', '±.01', '±1.0', '±6.4')
@@ -32,7 +32,7 @@ def plus_minus(half_width: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun.
+    """Format a number with its noun.
 
     >>> count(1, "seed"), count(5000, "epoch")
     ('1 seed', '5,000 epochs')
@@ -41,7 +41,7 @@ def count(number: int, noun: str) -> str:
 
 
 def ranges(numbers: Iterable[int], to: str = "–") -> str:
-    """Whole numbers, ascending; three or more in a row as a range.
+    """Format whole numbers in ascending order; three or more in a row become a range.
 
     >>> ranges([2, 3, 4, 7, 9, 10]), ranges([300, 16, 5, 4, 3], to="..")
     ('2–4, 7, 9, 10', '3..5, 16, 300')
@@ -57,7 +57,7 @@ def ranges(numbers: Iterable[int], to: str = "–") -> str:
 
 
 def setting(name: str, value: Any) -> str:
-    """One setting as people say it.
+    """Format one setting for a reader.
 
     >>> setting("epochs", 20000), setting("learning_rate", 0.01)
     ('20,000 epochs', 'learning_rate 0.01')
@@ -68,7 +68,7 @@ def setting(name: str, value: Any) -> str:
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:
-    """Write a duration in its two largest units, or in the largest that still says enough.
+    """Format a duration in its two largest units; if `rough`, round to 10 s, 1 min or 10 min first.
 
     >>> [duration(s) for s in (0.4, 9.96, 42, 470, 3720, 200_000)]
     ['< 1 s', '10 s', '42 s', '7 min 50 s', '1 h 2 min', '2 d 7 h']
@@ -78,12 +78,12 @@ def duration(seconds: float, *, rough: bool = False) -> str:
     if rough:
         unit = 10 if seconds < 90 else 60 if seconds < 3600 else 600
         seconds = max(1, round(seconds / unit)) * unit
-    left = round(seconds)
-    if left < 1:
+    remaining = round(seconds)
+    if remaining < 1:
         return "< 1 s"
     parts = []
     for size, unit_name in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        number, left = divmod(left, size)
+        number, remaining = divmod(remaining, size)
         if number:
             parts.append(f"{number} {unit_name}")
         elif parts:
@@ -92,7 +92,7 @@ def duration(seconds: float, *, rough: bool = False) -> str:
 
 
 def bar(shares: Sequence[float]) -> str:
-    """A small bar for each share, one character high.
+    """Draw a bar for each share, one character high.
 
     >>> bar([0.0, 0.31, 0.86, 0.95, 1.0])
     '▁▃▇██'
@@ -101,11 +101,11 @@ def bar(shares: Sequence[float]) -> str:
 
 
 def clean_text(text: str) -> str:
-    r"""Replace what could steer a terminal or reorder a line by a visible mark; keep tabs and line ends.
+    r"""Replace characters that control a terminal or reorder a line with a visible mark.
 
-    Removed are the C0 and C1 controls (ESC among them) and every invisible format character, which
-    covers the bidirectional controls (Unicode categories Cc, Cf, and lone surrogates, Cs). Line and
-    paragraph separators become line ends.
+    These are the C0 and C1 controls (ESC among them), every invisible format character, which includes
+    the bidirectional controls, and lone surrogates (Unicode categories Cc, Cf, Cs). Tabs and line ends
+    are kept; line and paragraph separators become line ends.
 
     >>> clean_text("host\x1b[31m-a\u202eb\nnext")
     'host�[31m-a�b\nnext'

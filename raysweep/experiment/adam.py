@@ -1,9 +1,9 @@
 """Adam as ``keras.optimizers.Adam`` computes it, with TensorFlow's fused update of a whole variable.
 
-Keras 3 makes a dozen passes over each weight; the fused operation makes one, of the same formula but for
-two constants: it derives 1 - beta from a rounded beta where Keras rounds the difference, which for the
-second moment is 1.3e-5 off. `adam_rates` puts that into the step size. (Keras' epsilon would have to change
-by half as much; it is 1e-7, beside the root of the second moment.)
+Keras 3 makes a dozen passes over each weight; the fused operation makes one. Both use the same formula, but
+the fused operation derives 1 - beta from a rounded beta, and Keras rounds the difference: for the second
+moment, the results differ by a relative 1.3e-5. `adam_rates` corrects the step size accordingly. (Epsilon
+would need half that correction, which is negligible: 1e-7, next to the root of the second moment.)
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ _CORRECTION: Final = float(
     np.sqrt((1 - np.float64(BETA_2)) / np.float64(np.float32(1 - 0.999)))
     / ((1 - np.float64(BETA_1)) / np.float64(np.float32(1 - 0.9)))
 )
-"""What turns the fused operation's step into Keras', to the last bits of a float32."""
+"""Factor from the fused operation's step to Keras', exact to the last bits of a float32."""
 
 
 class Variables(NamedTuple):
     """Weights and Adam's two slots of one trial, each in the order of ``keras.Model.get_weights``.
 
-    They are the handles of TensorFlow's variables. A ``tf.Variable`` takes four times as long to make: it
-    would be a third of the work for a small trial.
+    The fields hold handles of TensorFlow's variables, because making a ``tf.Variable`` takes four times as
+    long: a third of the work of a small trial.
     """
 
     weights: tuple[Any, ...]
@@ -40,13 +40,13 @@ class Variables(NamedTuple):
 
     @classmethod
     def starting_from(cls, weights: Sequence[Floats]) -> "Variables":
-        """Make the variables of a training that begins."""
+        """Make the variables for the start of training."""
         zeros = [np.zeros_like(weight) for weight in weights]
         return cls.of([*weights, *zeros, *zeros])
 
     @classmethod
     def of(cls, arrays: Sequence[Floats]) -> "Variables":
-        """Make the variables that `arrays` described."""
+        """Make the variables from arrays in the order of the method `arrays`."""
         variables = tuple(_variable(array) for array in arrays)
         count = len(variables) // 3
         return cls(variables[:count], variables[count : 2 * count], variables[2 * count :])
@@ -57,14 +57,14 @@ class Variables(NamedTuple):
 
 
 def _variable(array: Floats) -> Any:
-    """Make a variable that nothing else shares and that lives as long as its handle."""
+    """Make an unshared variable that lives as long as its handle."""
     handle = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=array.shape, shared_name=anonymous_name())
     tf.raw_ops.AssignVariableOp(resource=handle, value=array)
     return handle
 
 
 def read(variable: Any) -> Any:
-    """Return a variable's value; in a graph, of a shape that is not known yet."""
+    """Return a variable's value; in a graph, the shape is not known yet."""
     return tf.raw_ops.ReadVariableOp(resource=variable, dtype=tf.float32)
 
 
@@ -79,7 +79,7 @@ def adam_rates(learning_rate: Any, updates: Any, count: int) -> Any:
 
 
 def apply_adam(variables: Variables, gradients: Sequence[Any], rate: Any) -> None:
-    """Move every weight against its gradient, in place; `rate` is one of `adam_rates`."""
+    """Update every weight in place; `rate` is one step size of `adam_rates`."""
     for weight, momentum, velocity, gradient in zip(*variables, gradients, strict=True):
         tf.raw_ops.ResourceApplyAdam(
             var=weight,

@@ -11,25 +11,25 @@ from raysweep.errors import UsageError
 
 @contextmanager
 def keras_on_tensorflow() -> Iterator[None]:
-    """Let Keras choose TensorFlow where it is imported for the first time; the environment is restored.
+    """Make the first import of Keras choose TensorFlow; afterwards the environment is restored.
 
-    TensorFlow imports a part of Keras, too, and with it the choice.
+    Importing TensorFlow imports a part of Keras, too, which fixes the choice.
     """
-    asked = os.environ.get("KERAS_BACKEND")
+    before = os.environ.get("KERAS_BACKEND")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         yield
     finally:
         del os.environ["KERAS_BACKEND"]
-        if asked is not None:
-            os.environ["KERAS_BACKEND"] = asked
+        if before is not None:
+            os.environ["KERAS_BACKEND"] = before
 
 
 def import_keras() -> Any:
-    """Import Keras.
+    """Import Keras with TensorFlow as its backend.
 
     Raises:
-        UsageError: Keras, or TensorFlow with a part of it, was imported before for another backend.
+        UsageError: Keras, or the part that TensorFlow imports, was imported before with another backend.
     """
     try:
         with keras_on_tensorflow():
@@ -43,6 +43,6 @@ def import_keras() -> Any:
 
 def _other_backend(name: str) -> UsageError:
     return UsageError(
-        f"Keras was imported with the backend {name!r}, and raysweep's models are TensorFlow's; "
+        f"Keras was imported with the backend {name!r}, but raysweep's models need TensorFlow; "
         "set KERAS_BACKEND=tensorflow before the first import of keras or tensorflow"
     )

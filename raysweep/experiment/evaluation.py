@@ -1,4 +1,4 @@
-"""What a trained network says of sequences it has never seen."""
+"""Evaluation of a trained network on held-out sequences."""
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from raysweep.trial.settings import TrialSettings
 def evaluate(steps: Steps, variables: Variables, settings: TrialSettings) -> Predictions:
     """Predict every window of the trial's held-out sequences.
 
-    Each sequence is read in the trial's batch size, the states carried from batch to batch and reset before
-    the next sequence, as in training; the symbol predicted at a position is the softmax's largest.
+    As in training, each sequence is read in batches of the trial's size; the states are carried from batch to
+    batch and reset before the next sequence. The predicted symbol of a position is the argmax of the softmax.
     """
-    told = steps.evaluate(variables, settings, settings.eval_sequences)
+    outputs = steps.evaluate(variables, settings, settings.eval_sequences)
     drawn = [evaluation_sequence(settings, number) for number in range(settings.eval_sequences)]
     windows = windows_of(drawn, settings.n_in).reshape(-1, settings.n_in)
     count = np.arange(len(windows), dtype=np.int32)
@@ -24,6 +24,6 @@ def evaluate(steps: Steps, variables: Variables, settings: TrialSettings) -> Pre
         window=count % settings.windows,
         input=windows,
         expected=np.ascontiguousarray(windows[:, : settings.n_out]),
-        predicted=told.predicted.reshape(-1, settings.n_out),
-        confidence=told.confidence.reshape(-1, settings.n_out),
+        predicted=outputs.predicted.reshape(-1, settings.n_out),
+        confidence=outputs.confidence.reshape(-1, settings.n_out),
     )

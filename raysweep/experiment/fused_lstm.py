@@ -1,7 +1,7 @@
-"""One LSTM layer in one operation of TensorFlow for all timesteps: for layers that are small.
+"""One LSTM layer as one TensorFlow operation for all timesteps; for small layers.
 
-The operation multiplies the input with a kernel of its own at each timestep. It is handed the projected
-rows as that kernel, stacked upon the recurrent one, and as input a constant that selects each window's row.
+At each timestep the operation multiplies its input by a kernel. Here that kernel is the projected rows,
+stacked on the recurrent kernel, and the input is a constant that selects each window's row.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class FusedLSTM:
         self._rows, self._timesteps, self._batch = rows.shape[0], len(offsets), batch
         peephole, zeros = tf.zeros([units]), tf.zeros([batch, units])
         before = State(zeros, zeros) if state is None else state
-        self._given = {
+        self._arguments = {
             "seq_len_max": tf.constant(len(offsets), tf.int64),
             "x": tf.constant(_selection(offsets, batch, rows.shape[0])),
             "cs_prev": before.cell,
@@ -36,34 +36,34 @@ class FusedLSTM:
             "b": tf.zeros([4 * units]),
             "use_peephole": False,
         }
-        self._left = tf.raw_ops.BlockLSTM(**self._given, forget_bias=0.0, cell_clip=-1.0)
+        self._outputs = tf.raw_ops.BlockLSTM(**self._arguments, forget_bias=0.0, cell_clip=-1.0)
 
     @property
     def hidden(self) -> Tensor:
-        """(timesteps * batch, units)."""
-        return tf.reshape(self._left.h, [self._timesteps * self._batch, -1])
+        """Outputs, timestep by timestep: (timesteps * batch, units)."""
+        return tf.reshape(self._outputs.h, [self._timesteps * self._batch, -1])
 
     @property
     def state(self) -> State:
-        """After the last timestep."""
-        return State(self._left.h[-1], self._left.cs[-1])
+        """State after the last timestep."""
+        return State(self._outputs.h[-1], self._outputs.cs[-1])
 
     def backward(self, hidden_gradient: Tensor) -> Gradients:
-        """Carry the gradient back through the timesteps."""
+        """Propagate the gradient back through the timesteps."""
         unread = self._timesteps * self._batch - hidden_gradient.shape[0]
         if unread:
             hidden_gradient = tf.pad(hidden_gradient, [[unread, 0], [0, 0]])
         gradients = tf.raw_ops.BlockLSTMGrad(
-            **self._given,
-            **self._left._asdict(),
-            cs_grad=tf.zeros_like(self._left.cs),
-            h_grad=tf.reshape(hidden_gradient, self._left.h.shape),
+            **self._arguments,
+            **self._outputs._asdict(),
+            cs_grad=tf.zeros_like(self._outputs.cs),
+            h_grad=tf.reshape(hidden_gradient, self._outputs.h.shape),
         )
         return Gradients(gradients.w_grad[: self._rows], gradients.w_grad[self._rows :])
 
 
 def _selection(offsets: Sequence[int], batch: int, rows: int) -> Floats:
-    """Return (timesteps, batch, rows): one where a window reads a row at a timestep, else zero.
+    """Return (timesteps, batch, rows): 1 if a window reads a row at a timestep, else 0.
 
     >>> _selection([0, 1], batch=2, rows=3).astype(int).tolist()
     [[[1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 0, 1]]]

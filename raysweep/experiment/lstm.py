@@ -1,16 +1,16 @@
-"""What the two ways to compute one LSTM layer, over the timesteps of one batch, have in common.
+"""Shared parts of the two implementations of one LSTM layer, over the timesteps of one batch.
 
-The arithmetic is that of ``keras.layers.LSTM``; its order is another, and the tests hold the two equal:
+The arithmetic is that of ``keras.layers.LSTM`` in another order; the tests check that the results are equal:
 
-- The input arrives projected, as rows of which each timestep reads `batch` in succession, from its offset
-  on: overlapping windows share the rows of their integers, a repeated vector has one row for each window.
-- The gates are stored i, c, f, o where Keras stores i, f, c, o, because TensorFlow's fused operations want
-  them so; `swap_gates` converts in both directions, and nothing else needs to know.
-- The gradients are written out: TensorFlow need not derive them when it traces, nothing is computed that
-  nobody asks for, and the weights' gradient of all timesteps is one product.
+- The input arrives projected, as rows. Each timestep reads `batch` consecutive rows, from its offset on:
+  overlapping windows share the rows of their integers, and a repeated vector has one row for each window.
+- The gates are stored in the order of TensorFlow's fused operations, i, c, f, o; Keras stores i, f, c, o.
+  `swap_gates` converts in both directions, and no other code depends on the order.
+- The gradients are written out: TensorFlow need not derive them while tracing, no unused gradient is
+  computed, and the weights' gradient over all timesteps is one product.
 
-`unrolled_lstm` is for layers whose time goes to the products, `fused_lstm` for those so small that it goes
-to what lies between them.
+`unrolled_lstm` is for layers that spend their time in the products, `fused_lstm` for small layers that spend
+their time between the products.
 """
 
 from collections.abc import Callable
@@ -24,47 +24,47 @@ from raysweep.trial.result import Floats
 Tensor: TypeAlias = Any
 
 AMORTISED_USES: Final = 3
-"""Products that pay for transposing a kernel once and for all."""
+"""Number of products from which transposing the kernel once, beforehand, is faster."""
 
 
 class State(NamedTuple):
-    """What a stateful LSTM carries from batch to batch; each (batch, units)."""
+    """State that an LSTM carries from batch to batch; each field is (batch, units)."""
 
     hidden: Tensor
     cell: Tensor
 
 
 class Gradients(NamedTuple):
-    """Of the loss, by what a layer was given; nothing flows back into the batch before."""
+    """Gradients of the loss by a layer's inputs; no gradient flows back into the previous batch."""
 
     rows: Tensor
-    """(rows, 4 units): by the projected input."""
+    """(rows, 4 units): of the projected input."""
     recurrent_kernel: Tensor
     """(units, 4 units)"""
 
 
 class Layer(Protocol):
-    """A layer that has run forward, and keeps what its backward pass needs."""
+    """A layer that has run forward, and keeps the values that its backward pass needs."""
 
     @property
     def hidden(self) -> Tensor:
-        """(timesteps * batch, units): the outputs, timestep by timestep."""
+        """Outputs, timestep by timestep: (timesteps * batch, units)."""
 
     @property
     def state(self) -> State:
-        """What the last timestep leaves to the next batch."""
+        """State after the last timestep, for the next batch."""
 
     def backward(self, hidden_gradient: Tensor) -> Gradients:
-        """Carry the gradient back through the timesteps.
+        """Propagate the gradient back through the timesteps.
 
         Args:
-            hidden_gradient: (timesteps * batch, units): what reaches the outputs from the layers above; or
-                (batch, units), where they read none but the last.
+            hidden_gradient: (timesteps * batch, units): gradient of the outputs; or (batch, units), if the
+                layers above read only the last timestep's output.
         """
 
 
 def swap_gates(weight: Floats) -> Floats:
-    """Exchange Keras' gate order (i, f, c, o) and the compiled loop's (i, c, f, o) along the last axis.
+    """Swap between Keras' gate order (i, f, c, o) and the compiled loop's (i, c, f, o), along the last axis.
 
     >>> swap_gates(np.asarray([1, 2, 3, 4], np.float32)).tolist()
     [1.0, 3.0, 2.0, 4.0]
@@ -74,10 +74,10 @@ def swap_gates(weight: Floats) -> Floats:
 
 
 def transposed_product(kernel: Tensor, uses: int) -> Callable[[Tensor], Tensor]:
-    """Return the function ``gates -> gates @ kernel.T``, in the form that is quickest for so many uses.
+    """Return the function ``gates -> gates @ kernel.T``, in the form that is fastest for `uses` calls.
 
-    As it stands there, each product would transpose the whole kernel on its way into the processor's caches;
-    the transpose of ``kernel @ gates.T`` does that to the few gates instead.
+    Written literally, each product would transpose the whole kernel while loading it into the caches;
+    the transpose of ``kernel @ gates.T`` transposes only the few gates.
     """
     if uses < AMORTISED_USES:
         return lambda gates: tf.transpose(tf.matmul(kernel, gates, transpose_b=True))

@@ -1,7 +1,7 @@
-"""The two networks as Keras models, their weights, and where those start.
+"""The two networks as Keras models, with the shapes and initial values of their weights.
 
-The Keras model is what users see, save and inspect. The compiled loop trains the same weights outside of
-it; `build_model(settings).set_weights(training.weights)` brings them back.
+Users see, save and inspect the Keras model. The compiled loop trains the same weights outside of the model;
+`build_model(settings).set_weights(training.weights)` copies the trained weights into a model.
 """
 
 from functools import partial
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     import keras
 
 DTYPE: Final = "float32"
-"""Of weights and states, here and in the compiled loop."""
+"""Type of weights and states, here and in the compiled loop."""
 
 
 def build_model(settings: TrialSettings) -> "keras.Model":
     """Build a trial's network with the initial weights of its seed, compiled for `fit`.
 
     Input is one-hot, (batch_size, n_in, vocab); output is the softmax, (batch_size, n_out, vocab). The
-    LSTMs are stateful: ``keras.Model.layers[i].reset_states()`` ends a sequence. All is float32, whatever
-    Keras' configuration says.
+    LSTMs are stateful: ``keras.Model.layers[i].reset_states()`` ends a sequence. Everything is float32,
+    whatever Keras' configuration says.
 
     Raises:
         UsageError: Keras was imported before with another backend than TensorFlow.
@@ -79,8 +79,8 @@ def initial_weights(settings: TrialSettings) -> list[Floats]:
     """Draw the weights a trial starts with, in the order of ``keras.Model.get_weights``.
 
     The distributions are those of Keras' default initialisers: Glorot uniform for kernels, orthogonal for
-    recurrent kernels, zero for biases but for one in the LSTM's forget gate. They are drawn here because
-    Keras' own initialisers leave the generator to the device.
+    recurrent kernels, zero for biases, except one in the LSTM's forget gate. The weights are drawn here
+    because the random generator of Keras' own initialisers depends on the device.
     """
     first = stream(Domain.INITIAL_WEIGHTS, settings.seed)
     return [
@@ -101,14 +101,14 @@ def _initial(weight: LayerWeight, drawing: dict[str, Any]) -> Floats:
 
 
 def _glorot_uniform(shape: tuple[int, ...], drawing: dict[str, Any]) -> Floats:
-    """Glorot & Bengio (2010): uniform within ± sqrt(6 / (fan_in + fan_out))."""
+    """Draw uniformly within ± sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio, 2010)."""
     limit = (6.0 / sum(shape)) ** 0.5
     uniform = _array(tf.raw_ops.StatelessRandomUniformV2(shape=shape, **drawing))
     return (np.float32(2) * uniform - np.float32(1)) * np.float32(limit)
 
 
 def _orthogonal(shape: tuple[int, ...], drawing: dict[str, Any]) -> Floats:
-    """Saxe et al. (2014): the Q of a normal matrix, with R's diagonal made positive so that Q is uniform."""
+    """Draw a normal matrix's Q, with R's diagonal made positive so that Q is uniform (Saxe et al., 2014)."""
     rows, columns = max(shape), min(shape)
     normal = tf.raw_ops.StatelessRandomNormalV2(shape=(rows, columns), **drawing)
     # TensorFlow's QR, because NumPy's gives other bits with another number of threads.

@@ -1,10 +1,10 @@
-"""The two networks as the compiled loop computes them: one batch forward, and one batch back.
+"""The two networks as the compiled loop computes them: one batch forward and backward.
 
-This is the one place where the computation differs from the Keras models of `models`; the tests hold the
-two equal. It leaves out what the mathematics does not ask for: a one-hot input times a kernel is a row of
-it, looked up once for each integer of the sequence although many overlapping windows hold it; the encoder's
-output, repeated for every timestep of the decoder, is projected once; the weights' gradients of all
-timesteps are one product; a zero state is multiplied with nothing.
+Only here does the computation differ from the Keras models of `models`; the tests check that the results are
+equal. Work that the mathematics does not require is left out: a one-hot input times a kernel is a row of the
+kernel, looked up once for each integer of the sequence although many overlapping windows contain the
+integer; the encoder's output, repeated for every timestep of the decoder, is projected once; the weights'
+gradient over all timesteps is one product; a zero state is not multiplied at all.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from raysweep.experiment.unrolled_lstm import UnrolledLSTM
 from raysweep.trial.settings import Arch, TrialSettings
 
 FUSED_CELLS: Final = 160
-"""The largest batch_size * mem at which the fused layer is the faster one; see docs/performance.md."""
+"""Largest batch_size * mem at which the fused layer is faster; see docs/performance.md."""
 
 
 class Shape(NamedTuple):
-    """What fixes the traced computation; trials that agree in it share one trace."""
+    """Settings that determine the traced computation; trials of equal shape share one trace."""
 
     arch: Arch
     n_in: int
@@ -60,7 +60,7 @@ class Shape(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """One batch, forward: what the loss and the backward pass need."""
+    """Forward pass of one batch: the values that the loss and the backward pass need."""
 
     tokens: Tensor
     """(batch + n_in - 1,) int32: the integers that the batch's windows cover."""
@@ -73,12 +73,12 @@ class Pass(NamedTuple):
 
     @property
     def states(self) -> list[State]:
-        """What each LSTM layer carries into the next batch."""
+        """State of each LSTM layer, carried into the next batch."""
         return [layer.state for layer in self.layers]
 
 
 def targets(shape: Shape, tokens: Tensor) -> Tensor:
-    """Return what each logit row is to say, (n_out * batch,) int32: timestep by timestep."""
+    """Return the target of each row of logits, timestep by timestep: (n_out * batch,) int32."""
     position = np.add.outer(np.arange(shape.n_out), np.arange(shape.batch_size))
     return tf.gather(tokens, position.ravel().astype(np.int32))
 
@@ -87,10 +87,10 @@ def forward(shape: Shape, weights: Sequence[Tensor], tokens: Tensor, states: Seq
     """Run one batch of overlapping windows through the network.
 
     Args:
-        shape: of the trial.
-        weights: in the order of ``keras.Model.get_weights``, gates in the order of `lstm`.
+        shape: the trial's shape.
+        weights: values in the order of ``keras.Model.get_weights``, gates in the order of `lstm`.
         tokens: (batch + n_in - 1,) int32.
-        states: of each LSTM layer, None for zeros.
+        states: state of each LSTM layer, None for zeros.
     """
     lstm = FusedLSTM if shape.batch_size * shape.mem <= FUSED_CELLS else UnrolledLSTM
     kernel, recurrent_kernel, bias = weights[:3]
@@ -106,15 +106,15 @@ def forward(shape: Shape, weights: Sequence[Tensor], tokens: Tensor, states: Seq
 
 
 def backward(shape: Shape, weights: Sequence[Tensor], done: Pass, logit_gradient: Tensor) -> list[Tensor]:
-    """Return the gradient of every weight, in the weights' order, from that of the logits."""
+    """Return the gradient of every weight, in the weights' order, from the logits' gradient."""
     dense = [tf.matmul(done.hidden, logit_gradient, transpose_a=True), tf.reduce_sum(logit_gradient, axis=0)]
-    reaching = tf.matmul(logit_gradient, weights[-2], transpose_b=True)
+    hidden_gradient = tf.matmul(logit_gradient, weights[-2], transpose_b=True)
     decoder: list[Tensor] = []
     if shape.arch == "seq2seq":
         encoded = done.layers[0].state.hidden
-        rows, recurrent = done.layers[1].backward(reaching)
+        rows, recurrent = done.layers[1].backward(hidden_gradient)
         decoder = [tf.matmul(encoded, rows, transpose_a=True), recurrent, tf.reduce_sum(rows, axis=0)]
-        reaching = transposed_product(weights[3], uses=1)(rows)
-    rows, recurrent = done.layers[0].backward(reaching)
+        hidden_gradient = transposed_product(weights[3], uses=1)(rows)
+    rows, recurrent = done.layers[0].backward(hidden_gradient)
     looked_up = tf.scatter_nd(done.tokens[:, tf.newaxis], rows, weights[0].shape)
     return [looked_up, recurrent, tf.reduce_sum(rows, axis=0), *decoder, *dense]

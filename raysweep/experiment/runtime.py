@@ -1,4 +1,4 @@
-"""How TensorFlow runs in this process: threads, determinism, memory of a GPU, executor, what it prints."""
+"""TensorFlow's configuration in this process: threads, determinism, GPU memory, executor, logging."""
 
 import logging
 from collections.abc import Iterator
@@ -8,17 +8,17 @@ import tensorflow as tf
 
 
 def configure_threads(cpus: int) -> None:
-    """Give TensorFlow this many threads, make it deterministic, and let it take a GPU's memory as needed.
+    """Set TensorFlow's number of threads, make it deterministic, and let it allocate GPU memory as needed.
 
-    Call it once for each process, before the first operation: afterwards TensorFlow has its threads, and
-    this changes nothing. Another number of threads may change the last bits of a large network.
+    Call this once per process, before the first operation; later calls change nothing. Another number of
+    threads may change the last bits of a large network.
     """
     try:
         tf.config.threading.set_intra_op_parallelism_threads(cpus)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-    except RuntimeError:  # it runs already, with other values
+    except RuntimeError:  # TensorFlow runs already, with other values
         return
     tf.config.experimental.enable_op_determinism()
     tf.get_logger().setLevel(logging.ERROR)
@@ -26,11 +26,11 @@ def configure_threads(cpus: int) -> None:
 
 @contextmanager
 def lean_execution() -> Iterator[None]:
-    """Let TensorFlow run functions without what costs small trials their time; nothing outside is changed.
+    """Run TensorFlow functions with less overhead for small trials; nothing outside the block is changed.
 
-    The graph optimiser takes a third of a trace, and undoes what is written on purpose: it would fold a
-    transpose back into every product that uses it. The executor of one thread spends half the time between
-    operations; it cannot wait for a GPU.
+    The graph optimiser, a third of the tracing time, is off: it would fold a deliberate transpose back into
+    every product that uses the result. The single-threaded executor halves the time between operations, but
+    cannot wait for a GPU.
     """
     options = tf.config.optimizer.get_experimental_options()
     executor = "" if tf.config.list_physical_devices("GPU") else "SINGLE_THREADED_EXECUTOR"

@@ -1,9 +1,9 @@
-"""The data: random integers from stateless streams, and the windows that are cut from them.
+"""The data: random integers from stateless streams, and windows cut from the integers.
 
 Three domains draw random numbers: the initial weights, the training and the evaluation. Every draw is a
-pure function of its key, so that any epoch's data can be had without the epochs before it::
+pure function of its key, so that any epoch's data can be drawn without the earlier epochs::
 
-    key = (domain << 32 | seed, index)      index: number of the weight, the epoch, the sequence
+    key = (domain << 32 | seed, index)      index: number of the weight, epoch or sequence
 
 A seed is below 2^31, so the first halves of two domains never meet, and no key of one domain equals one
 of another. The generator is Philox 4x32-10 by name (Salmon et al., 2011), because TensorFlow's automatic
@@ -25,7 +25,7 @@ PHILOX: Final = tf.random.Algorithm.PHILOX.value
 
 
 class Domain(IntEnum):
-    """What random numbers are drawn for; no two domains share a key."""
+    """Purpose of random numbers; no two domains share a key."""
 
     INITIAL_WEIGHTS = 1
     TRAINING = 2
@@ -58,7 +58,7 @@ def draw_integers(stream: Any, index: Any, length: int, values: Any) -> Any:
         stream: from `stream`; int, or () uint64 in a graph.
         index: number of the epoch or of the evaluation sequence; int, or () uint64 in a graph.
         length: integers to draw.
-        values: how many distinct integers there are; int, or () int32 in a graph.
+        values: number of distinct integers; int, or () int32 in a graph.
 
     Returns:
         (length,) int32 tensor.
@@ -69,7 +69,7 @@ def draw_integers(stream: Any, index: Any, length: int, values: Any) -> Any:
 
 
 def sequence_length(settings: TrialSettings) -> int:
-    """Integers in one sequence: enough for all its overlapping windows."""
+    """Return the number of integers in one sequence, enough for all its overlapping windows."""
     return settings.windows + settings.n_in - 1
 
 
@@ -93,7 +93,7 @@ def windows_of(sequence: npt.ArrayLike, n_in: int) -> Ints:
 
     Args:
         sequence: (..., windows + n_in - 1), one sequence or many.
-        n_in: timesteps in.
+        n_in: input timesteps.
 
     Returns:
         (..., windows, n_in): window i is ``sequence[i : i + n_in]``.

@@ -1,7 +1,7 @@
 """Compiled steps: the loop over epochs and batches, and the evaluation, traced once for each shape.
 
-Everything in which trials of one shape can differ goes in at run time, the variables too. So replicates
-share a trace, no trial can see what another left behind, and the steps themselves hold no state.
+Everything in which trials of one shape can differ, including the variables, is passed in at run time. So
+replicates share a trace, no trial can see another trial's state, and the steps hold no state themselves.
 """
 
 import time
@@ -23,11 +23,11 @@ from raysweep.trial.result import Floats, Ints
 from raysweep.trial.settings import TrialSettings
 
 MAX_SHAPES: Final = 16
-"""Shapes whose steps one process keeps; the least recently used go."""
+"""Number of shapes whose steps one process keeps; the least recently used are dropped."""
 
 
 class Epochs(NamedTuple):
-    """What a run of epochs reports; shorter than asked for where a loss was not finite, which is the last."""
+    """Losses and accuracies of successive epochs; if a loss is not finite, its epoch is the last."""
 
     loss: Floats
     """(epochs,): mean over the epoch's batches."""
@@ -36,7 +36,7 @@ class Epochs(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """What the network says of the evaluation sequences."""
+    """Predictions of the network on the evaluation sequences."""
 
     predicted: Ints
     """(eval_sequences, windows, n_out)"""
@@ -48,7 +48,7 @@ class Steps:
     """The compiled steps of one shape; traced when first used, or by `trace`."""
 
     def __init__(self, settings: TrialSettings) -> None:
-        """Prepare the functions for trials of this one's shape; nothing is traced yet."""
+        """Prepare the functions for trials of the same shape as `settings`; nothing is traced yet."""
         self.shape = Shape.of(settings)
         self._weight_shapes = [weight.shape for weight in layer_weights(settings)]
         self._train = tf.function(self._train_epochs, autograph=False)
@@ -56,7 +56,7 @@ class Steps:
         self._traced = False
 
     def trace(self, variables: Variables, settings: TrialSettings) -> float:
-        """Trace both functions unless that is done; return the seconds it took. Trains nothing."""
+        """Trace both functions if necessary, without training; return the seconds taken."""
         if self._traced:
             return 0.0
         start = time.perf_counter()
@@ -66,7 +66,7 @@ class Steps:
         return time.perf_counter() - start
 
     def train(self, variables: Variables, settings: TrialSettings, after: int, epochs: int) -> Epochs:
-        """Train the epochs `after + 1` to `after + epochs`, or to the first whose loss is not finite."""
+        """Train the epochs `after + 1` to `after + epochs`; stop after a loss that is not finite."""
         with lean_execution():
             losses, accuracies, trained = self._train(
                 variables,
@@ -80,7 +80,7 @@ class Steps:
         return Epochs(losses.numpy()[:done], accuracies.numpy()[:done])
 
     def evaluate(self, variables: Variables, settings: TrialSettings, sequences: int) -> Evaluated:
-        """Let the network predict every window of this many held-out sequences."""
+        """Predict every window of the first `sequences` held-out sequences."""
         with lean_execution():
             predicted, confidence = self._evaluate(
                 variables.weights,
@@ -91,7 +91,7 @@ class Steps:
         return Evaluated(self._by_window(predicted), self._by_window(confidence))
 
     def _by_window(self, batches: Tensor) -> Any:
-        """Bring (sequences * batches, n_out * batch) into the order (sequences, windows, n_out)."""
+        """Reorder (sequences * batches, n_out * batch) into (sequences, windows, n_out)."""
         shape = self.shape
         by_time = batches.numpy().reshape(-1, shape.n_out, shape.batch_size)
         return by_time.transpose(0, 2, 1).reshape(-1, shape.windows, shape.n_out)
@@ -105,7 +105,7 @@ class Steps:
         after: Tensor,
         epochs: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Train epoch after epoch in the graph; return losses, accuracies and how many were trained."""
+        """Train epoch by epoch in the graph; return losses, accuracies and the number of trained epochs."""
 
         def train_epoch(done: Tensor, _: Tensor, losses: Any, accuracies: Any) -> tuple[Any, ...]:
             before = after + tf.cast(done, tf.int64)
@@ -151,8 +151,8 @@ class Steps:
 
         Returns:
             (n_out * batch,): the loss of each output.
-            (n_out * batch,): one where the largest output is the target, else zero.
-            The states that the batch leaves.
+            (n_out * batch,): 1 if the largest output is the target, else 0.
+            The states after the batch.
         """
         shape = self.shape
         weights = self._weights(variables.weights)
@@ -169,7 +169,7 @@ class Steps:
     def _evaluate_sequences(
         self, variables: Sequence[Tensor], stream: Tensor, values: Tensor, sequences: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Predict batch after batch of sequence after sequence; return a row for each batch."""
+        """Predict sequence by sequence, batch by batch; return one row for each batch."""
         shape = self.shape
         weights = self._weights(variables)
 
@@ -211,7 +211,7 @@ class Steps:
         return weights
 
     def _batches(self, sequence: Tensor) -> Tensor:
-        """Return the integers of each batch's windows, (batches, batch + n_in - 1): they overlap."""
+        """Return the integers of each batch's windows, (batches, batch + n_in - 1): the rows overlap."""
         starts = np.arange(self.shape.batches) * self.shape.batch_size
         return tf.gather(sequence, np.add.outer(starts, np.arange(self.shape.batch_length)))
 
@@ -224,9 +224,9 @@ class Steps:
 
 
 class CompiledSteps:
-    """The compiled steps of the shapes used last; one for each process that trains many trials.
+    """Cache of the compiled steps of the last shapes used; one per process that trains many trials.
 
-    Trials of one shape, replicates above all, share a trace and nothing else.
+    Trials of one shape, such as replicates, share a trace and nothing else.
     """
 
     def __init__(self) -> None:
@@ -234,7 +234,7 @@ class CompiledSteps:
         self._by_shape: OrderedDict[Shape, Steps] = OrderedDict()
 
     def of(self, settings: TrialSettings) -> Steps:
-        """Return the steps for a trial's shape, new ones if it was not met lately."""
+        """Return the steps for a trial's shape, new steps if the shape is not in the cache."""
         shape = Shape.of(settings)
         steps = self._by_shape.pop(shape, None) or Steps(settings)
         self._by_shape[shape] = steps

@@ -1,4 +1,4 @@
-"""One trial under way: trained in slices, saved and taken up again, with the same result however cut."""
+"""Training of one trial in slices, with checkpoints; the slices do not change the result."""
 
 import hashlib
 import io
@@ -19,34 +19,34 @@ from raysweep.trial.result import Curve, Floats, TrialResult
 from raysweep.trial.settings import TrialSettings
 
 GROWTH: Final = 8
-"""How many times longer than the one before a call of the compiled loop may be, while its speed is learnt."""
+"""Largest growth in epochs between calls of the compiled loop, while the loop's speed is being learnt."""
 
 DIGEST_BYTES: Final = 16
-"""Length of the checksum that a checkpoint begins with."""
+"""Length of the checksum at the start of a checkpoint."""
 
 LAYOUT: Final = 1
-"""Version of what a checkpoint holds: raise it with any change to the variables, their order or the loop."""
+"""Version of a checkpoint's content; raise it with any change to the variables, their order or the loop."""
 
 
 class Training:
-    """One trial, trained a slice at a time.
+    """Training of one trial, a slice at a time.
 
-    The result depends on the settings alone: not on the slices, not on checkpoints, not on the trials that
-    used the compiled steps before.
+    The result depends on the settings alone: not on the slices, not on checkpoints, not on earlier trials
+    that used the same compiled steps.
 
     Raises:
-        ResultsError: the checkpoint is damaged, of another trial, or made with what gives other bits.
+        ResultsError: the checkpoint is damaged, of another trial, or of an environment that gives other bits.
     """
 
     def __init__(
         self, settings: TrialSettings, steps: CompiledSteps | None = None, checkpoint: bytes | None = None
     ) -> None:
-        """Begin a trial, or take it up where `checkpoint` left it.
+        """Begin a trial, or resume the trial from a checkpoint.
 
         Args:
             settings: the trial.
-            steps: where compiled steps are kept from trial to trial; None for a trial on its own.
-            checkpoint: what `checkpoint` returned.
+            steps: cache of compiled steps that trials share; None for a trial on its own.
+            checkpoint: bytes that the method `checkpoint` returned; None to begin.
         """
         self.settings = settings
         self._losses = np.zeros(0, np.float32)
@@ -62,36 +62,36 @@ class Training:
 
     @property
     def epoch(self) -> int:
-        """Epochs trained so far."""
+        """Number of epochs trained so far."""
         return len(self._losses)
 
     @property
     def loss(self) -> float:
-        """Of the last epoch trained, NaN before the first."""
+        """Loss of the last epoch trained, NaN before the first."""
         return float(self._losses[-1]) if self.epoch else float("nan")
 
     @property
     def accuracy(self) -> float:
-        """Of the last epoch trained, NaN before the first."""
+        """Accuracy of the last epoch trained, NaN before the first."""
         return float(self._accuracies[-1]) if self.epoch else float("nan")
 
     @property
     def diverged(self) -> bool:
-        """Whether the last epoch's loss is not finite, which ends the training."""
+        """Return whether the last epoch's loss is not finite, which ends the training."""
         return self.epoch > 0 and not np.isfinite(self._losses[-1])
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch is trained, or the training diverged."""
+        """Return whether every epoch is trained, or the training diverged."""
         return self.diverged or self.epoch >= self.settings.epochs
 
     @property
     def weights(self) -> list[Floats]:
-        """The weights as they are now, in the order and layout of ``keras.Model.get_weights``."""
+        """Current weights, in the order and layout of ``keras.Model.get_weights``."""
         return _swapped(self.settings, [read(weight).numpy() for weight in self._variables.weights])
 
     def advance(self, seconds: float) -> None:
-        """Train for about that long: at least one epoch, never beyond the last."""
+        """Train for about this many seconds: at least one epoch, never beyond the last."""
         end = time.perf_counter() + seconds
         epochs = 1
         while not self.finished:
@@ -108,7 +108,7 @@ class Training:
             epochs = int(min(affordable, GROWTH * epochs))
 
     def checkpoint(self) -> bytes:
-        """Save what the rest of the training depends on: a checksum, then NumPy's npz, no pickled objects."""
+        """Return the state of the training as bytes: a checksum, then NumPy's npz without pickled objects."""
         saved: dict[str, Any] = {f"variable_{n}": array for n, array in enumerate(self._variables.arrays())}
         saved |= {
             "trial": self.settings.trial_id,
@@ -126,14 +126,14 @@ class Training:
         if digest != _digest(content):
             raise ResultsError(f"checkpoint of {trial}: damaged; start the trial without it")
         try:
-            self._take(content)
+            self._load(content)
         except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
             raise ResultsError(
-                f"checkpoint of {trial}: not one of this raysweep ({error}); start the trial without it"
+                f"checkpoint of {trial}: not usable by this raysweep ({error}); start the trial without it"
             ) from error
 
-    def _take(self, content: bytes) -> None:
-        """Go on from the arrays of a checkpoint; what is not as `checkpoint` writes it is a ValueError."""
+    def _load(self, content: bytes) -> None:
+        """Resume from the arrays of a checkpoint; raise ValueError or KeyError if they are not valid."""
         with np.load(io.BytesIO(content), allow_pickle=False) as saved:
             for key, expected in (("trial", self.settings.trial_id), ("made_with", _made_with())):
                 if (found := str(saved[key])) != expected:
@@ -141,7 +141,7 @@ class Training:
             shapes = 3 * [weight.shape for weight in layer_weights(self.settings)]
             arrays = [saved[f"variable_{number}"] for number in range(len(shapes))]
             if [array.shape for array in arrays] != shapes:
-                raise ValueError("arrays of other shapes")
+                raise ValueError("arrays of unexpected shapes")
             self._losses, self._accuracies = saved["loss"], saved["accuracy"]
             self._train_s = float(saved["train_s"])
             self._variables = Variables.of(arrays)
@@ -160,7 +160,7 @@ class Training:
         began = time.perf_counter()
         predictions = None if self.diverged else evaluate(self._steps, self._variables, self.settings)
         if predictions is not None and not np.isfinite(predictions.confidence).all():
-            predictions = None  # the last update left the finite numbers, and no loss came after it
+            predictions = None  # the last update gave NaN or infinity, and no loss was computed after it
         return TrialResult(
             settings=self.settings,
             status="diverged" if predictions is None else "done",
@@ -178,7 +178,7 @@ class Training:
 
 
 def _made_with() -> str:
-    """Say what a checkpoint's bits depend on besides the trial, and so what may go on from it."""
+    """Describe what a checkpoint's bits depend on besides the trial; only the same environment may resume."""
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     return f"layout {LAYOUT}, TensorFlow {tf.__version__}, threads {threads}"
 
@@ -188,7 +188,7 @@ def _digest(content: bytes) -> bytes:
 
 
 def _swapped(settings: TrialSettings, weights: list[Floats]) -> list[Floats]:
-    """Exchange the gate order of Keras and of the compiled loop in every weight of the LSTMs."""
+    """Swap between the gate orders of Keras and the compiled loop in every weight of the LSTMs."""
     return [
         weight if of.layer == "dense" else swap_gates(weight)
         for of, weight in zip(layer_weights(settings), weights, strict=True)
@@ -196,7 +196,7 @@ def _swapped(settings: TrialSettings, weights: list[Floats]) -> list[Floats]:
 
 
 def _curve(losses: Floats, accuracies: Floats, every: int) -> Curve:
-    """Average `every` epochs into each point, in float64; the last point holds what is left.
+    """Average `every` epochs into each point, in float64; the last point covers the remaining epochs.
 
     >>> curve = _curve(np.float32([4, 2, 1]), np.float32([0, 0.5, 1]), every=2)
     >>> curve.epoch.tolist(), curve.loss.tolist(), curve.accuracy.tolist()

@@ -7,9 +7,9 @@ from raysweep.trial.settings import TrialSettings
 
 
 def run_trial(settings: TrialSettings) -> TrialResult:
-    """Train one network and evaluate it on sequences it has never seen.
+    """Train one network and evaluate it on held-out sequences.
 
-    The first call of a process gives TensorFlow one thread, unless it runs already.
+    The first call in a process limits TensorFlow to one thread, unless TensorFlow runs already.
 
     >>> result = run_trial(TrialSettings(arch="echo", len=2, mem=8, seed=0, epochs=3, eval_sequences=2))
     >>> result.status, result.updates, result.predictions.predicted.shape
@@ -18,5 +18,5 @@ def run_trial(settings: TrialSettings) -> TrialResult:
     configure_threads(1)
     training = Training(settings)  # draws the initial weights of the seed and compiles the loop
     while not training.finished:
-        training.advance(seconds=60)  # one fresh random sequence an epoch, drawn within the compiled loop
+        training.advance(seconds=60)  # one fresh random sequence per epoch, drawn within the compiled loop
     return training.result()

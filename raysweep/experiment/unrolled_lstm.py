@@ -1,4 +1,4 @@
-"""One LSTM layer, timestep after timestep: for layers whose time goes to the products."""
+"""One LSTM layer, timestep by timestep; for layers that spend their time in the products."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from raysweep.experiment.lstm import Gradients, State, Tensor, transposed_produc
 
 
 class Timestep(NamedTuple):
-    """Everything that the backward pass needs of one timestep; each (batch, units)."""
+    """Values of one timestep that the backward pass needs; each (batch, units)."""
 
     before: State | None
-    """None: the zero state."""
+    """None for the zero state."""
     i: Tensor
     c: Tensor
     f: Tensor
@@ -34,9 +34,9 @@ class UnrolledLSTM:
         Args:
             rows: (rows, 4 units): the input times the kernel, plus the bias.
             recurrent_kernel: (units, 4 units).
-            offsets: for each timestep, the first of the `batch` rows that it reads.
-            batch: windows.
-            state: what the batch before left; None for zeros, which saves a product.
+            offsets: for each timestep, the first of its `batch` rows.
+            batch: number of windows.
+            state: the state after the previous batch; None for zeros, which saves a product.
         """
         self._kernel, self._offsets, self._batch = recurrent_kernel, offsets, batch
         self._steps: list[Timestep] = []
@@ -47,16 +47,16 @@ class UnrolledLSTM:
 
     @property
     def hidden(self) -> Tensor:
-        """(timesteps * batch, units)."""
+        """Outputs, timestep by timestep: (timesteps * batch, units)."""
         return tf.concat([step.after.hidden for step in self._steps], axis=0)
 
     @property
     def state(self) -> State:
-        """After the last timestep."""
+        """State after the last timestep."""
         return self._steps[-1].after
 
     def backward(self, hidden_gradient: Tensor) -> Gradients:
-        """Carry the gradient back through the timesteps."""
+        """Propagate the gradient back through the timesteps."""
         fill = _Fill.of(self._kernel, self._batch)
         times_kernel = transposed_product(self._kernel, len(self._steps) - 1)
         gate_gradients: list[Tensor] = []
@@ -73,12 +73,12 @@ class UnrolledLSTM:
         return Gradients(self._row_gradient(every), self._kernel_gradient(every))
 
     def _parts(self, hidden_gradient: Tensor) -> list[Tensor | None]:
-        """Cut what reaches the outputs into timesteps."""
-        reached = hidden_gradient.shape[0] // self._batch
-        return [*[None] * (len(self._steps) - reached), *tf.split(hidden_gradient, reached)]
+        """Split the outputs' gradient into timesteps; None for timesteps whose outputs are not read."""
+        read = hidden_gradient.shape[0] // self._batch
+        return [*[None] * (len(self._steps) - read), *tf.split(hidden_gradient, read)]
 
     def _row_gradient(self, gate_gradients: Tensor) -> Tensor:
-        """Add up, for each row, the timesteps and windows that read it."""
+        """Sum, for each row, the gradients of the timesteps and windows that read the row."""
         row = np.add.outer(self._offsets, np.arange(self._batch)).ravel().astype(np.int32)
         order = np.argsort(row, kind="stable").astype(np.int32)
         added = tf.raw_ops.SparseSegmentSum(data=gate_gradients, indices=order, segment_ids=row[order])
@@ -105,7 +105,7 @@ def _forward(gates: Tensor, recurrent_kernel: Tensor, state: State | None) -> Ti
 
 
 class _Fill(NamedTuple):
-    """What `_backward` has to hand over and nothing is computed from, once for all timesteps."""
+    """Placeholder arguments of the fused operation in `_backward`, made once for all timesteps."""
 
     kernel: Tensor
     nothing: Tensor
@@ -125,7 +125,7 @@ def _backward(
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of the cell before one timestep and of its gates before their activation.
 
-    TensorFlow's fused operation contains no product, in spite of the weights it is handed.
+    TensorFlow's fused operation computes no product, although the weights are among its arguments.
     """
     gradients = tf.raw_ops.LSTMBlockCellGrad(
         x=fill.nothing,

@@ -1,10 +1,10 @@
-"""Bytes that carry their own checksum.
+"""Embedded checksums: bytes that contain the SHA-256 of the whole.
 
-Nothing outside a row in `trials/` vouches for it, since that row is what commits a trial. So the writer
-leaves a slot of zeros in the bytes, takes the SHA-256 of the whole with the slot still zero, and fills
-the digest in; a reader puts the zeros back and compares. This is how tar and IP headers do it. Any
-flipped bit, cut or addition is noticed wherever it happens, footer and metadata included, and the check
-depends on no library's way of writing Parquet.
+No other file holds the checksum of a row in `trials/`, because writing the row commits the trial. So the
+writer leaves a slot of zeros in the bytes, computes the SHA-256 of the whole with the slot still zero, and
+fills in the digest; a reader restores the zeros and compares, as for tar and IP headers. Any flipped bit,
+cut or addition is noticed, footer and metadata included, and the check does not depend on how a library
+writes Parquet.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ _MARK: Final = b"raysweep-seal-sha256:"
 _EMPTY: Final = b"0" * 64
 
 SLOT: Final = (_MARK + _EMPTY).decode()
-"""What the writer puts once into the bytes, after anything that somebody else may have chosen."""
+"""Empty slot that the writer puts once into the bytes, after all content that others may have chosen."""
 
 
 def embed(data: bytes) -> bytes:
     """Fill the last empty slot of `data` with the digest of the whole.
 
     Raises:
-        ValueError: there is no empty slot.
+        ValueError: `data` has no empty slot.
 
     >>> is_intact(embed(b"some bytes" + SLOT.encode()))
     True
@@ -33,7 +33,7 @@ def embed(data: bytes) -> bytes:
 
 
 def is_intact(data: bytes) -> bool:
-    """Whether the bytes are those that were sealed.
+    """Return whether the bytes match their embedded checksum.
 
     >>> is_intact(embed(b"some bytes" + SLOT.encode()).replace(b"some", b"sime"))
     False
@@ -50,15 +50,15 @@ def is_intact(data: bytes) -> bool:
 
 
 def append(payload: bytes) -> bytes:
-    """The payload with a filled slot behind it."""
+    """Return the payload followed by a filled slot."""
     return embed(payload + SLOT.encode())
 
 
 def strip(data: bytes) -> bytes:
-    """The payload that `append` was given.
+    """Return the payload that was given to `append`.
 
     Raises:
-        ResultsError: the bytes are not what was sealed.
+        ResultsError: the bytes do not match their checksum.
 
     >>> strip(append(b"weights"))
     b'weights'

@@ -1,4 +1,4 @@
-"""The columns of the three tables: names, types, what may be null."""
+"""Columns of the three tables: names, types and whether they may be null."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -65,7 +65,7 @@ TRIALS: Final = pa.schema(
         _required("curves_sha256", pa.string()),
     ]
 )
-"""One row: the trial and its outcome. What only a trained network has is null where it diverged."""
+"""One row: the trial and its outcome. Columns that need a trained network are null if the trial diverged."""
 
 PREDICTIONS: Final = pa.schema(
     [

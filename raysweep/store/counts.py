@@ -1,8 +1,7 @@
-"""What a report needs to know of a committed trial: whole numbers, never means.
+"""Counts of a committed trial, for reports: whole numbers, never means.
 
-A trial's row carries its counts, so that a report on 10,000 trials opens 10,000 small files and no other.
-The counts is counted from the arrays that the predictions are written from, and says what anybody's few lines
-of SQL over the files say.
+A trial's row carries its counts, so that a report on 10,000 trials opens 10,000 small files and no others.
+The counts are taken from the arrays that are written as predictions, and equal counts by SQL over the files.
 """
 
 from collections.abc import Mapping
@@ -19,25 +18,25 @@ SETTING_NAMES: Final = tuple(TrialSettings.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class TrialCounts:
-    """One committed trial."""
+    """Settings, outcome and counts of one committed trial."""
 
     settings: Mapping[str, Any]
     """Every setting by name, the seed included."""
     status: "Status"
     loss: float
-    """Of the last epoch; not finite where the trial diverged."""
+    """Loss of the last epoch; if the trial diverged, possibly NaN or infinite."""
     accuracy: float
-    """Of the last epoch, 0 to 1."""
+    """Accuracy of the last epoch, 0 to 1."""
     seconds: float
     """Tracing, training and evaluation."""
     exact_by_sequence: tuple[int, ...]
-    """(eval_sequences,): windows of each sequence that are right at every position; () where it diverged."""
+    """(eval_sequences,): windows of each sequence that are right at every position; () if diverged."""
     right: tuple[int, ...]
-    """(n_out,): windows that are right at each position, first position first; () where it diverged."""
+    """(n_out,): windows that are right at each position, first position first; () if diverged."""
 
     @property
     def windows(self) -> int:
-        """Evaluated windows; 0 where the trial diverged."""
+        """Evaluated windows; 0 if the trial diverged."""
         return len(self.exact_by_sequence) * int(self.settings["windows"])
 
     @property
@@ -47,30 +46,30 @@ class TrialCounts:
 
     @classmethod
     def of(cls, result: "TrialResult") -> Self:
-        """Count a trained trial."""
+        """Count the predictions of a trained trial."""
         exact: tuple[int, ...] = ()
         right: tuple[int, ...] = ()
-        if (told := result.predictions) is not None:
-            hits = told.exact.reshape(result.settings.eval_sequences, result.settings.windows)
+        if (predictions := result.predictions) is not None:
+            hits = predictions.exact.reshape(result.settings.eval_sequences, result.settings.windows)
             exact = tuple(hits.sum(axis=1).tolist())
-            right = tuple((told.predicted == told.expected).sum(axis=0).tolist())
+            right = tuple((predictions.predicted == predictions.expected).sum(axis=0).tolist())
         seconds = result.trace_s + result.train_s + result.eval_s
         settings = result.settings.model_dump()
         return cls(settings, result.status, result.loss, result.accuracy, seconds, exact, right)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Read what `dataclasses.asdict` and JSON made of a counts.
+        """Rebuild counts from the JSON of their `dataclasses.asdict`.
 
         Raises:
-            ValueError: this is none; where a key is missing or a type is another, KeyError or TypeError.
+            ValueError: the content is not valid; for a missing key or wrong type, KeyError or TypeError.
         """
         if content["status"] not in ("done", "diverged"):
-            raise ValueError("no status")
+            raise ValueError("invalid status")
         exact, right = (tuple(map(int, content[name])) for name in ("exact_by_sequence", "right"))
         loss, accuracy, seconds = (float(content[name]) for name in ("loss", "accuracy", "seconds"))
         settings = TrialSettings(**content["settings"]).model_dump()
         done = content["status"] == "done"
         if (len(exact), len(right)) != ((settings["eval_sequences"], settings["len"]) if done else (0, 0)):
-            raise ValueError("counts of other sequences or positions")
+            raise ValueError("the counts do not match the settings")
         return cls(settings, content["status"], loss, accuracy, seconds, exact, right)

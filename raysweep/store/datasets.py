@@ -23,32 +23,32 @@ if TYPE_CHECKING:
 
 
 class Sweep:
-    """The committed trials of a results folder at one moment; made by `load`.
+    """Committed trials of a results folder at one moment; made by `load`.
 
     Attributes:
         trials: one row per trial.
         predictions: one row per evaluated window of the trials that did not diverge.
         curves: one row per point of a learning curve.
 
-    Each is a `pyarrow.dataset.Dataset` with every setting as a column: `.to_table().to_pandas()`,
+    Each table is a `pyarrow.dataset.Dataset` with every setting as a column: `.to_table().to_pandas()`,
     `polars.scan_pyarrow_dataset(…)`.
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        """List the files that count; the rows are read when they are asked for."""
-        # Trials come last, so that each file has its row, whatever is committed meanwhile.
+        """List the files of committed trials; rows are read on demand."""
+        # Trials are listed last, so that each file has its row even if a trial is committed meanwhile.
         self.predictions = _dataset(ledger.files("predictions"), PREDICTIONS)
         self.curves = _dataset(ledger.files("curves"), CURVES)
         self.trials = _dataset(ledger.files("trials"), TRIALS)
 
     def sql(self, query: str) -> "duckdb.DuckDBPyRelation":
-        """Ask in DuckDB's SQL, with `trials`, `predictions` and `curves` as views.
+        """Run a query in DuckDB's SQL, with `trials`, `predictions` and `curves` as views.
 
         Returns:
             A relation: `.fetchall()`, `.df()` (pandas), `.pl()` (Polars), `.arrow()`.
 
         Raises:
-            duckdb.Error: the query is wrong, or changes what is read-only.
+            duckdb.Error: the query is invalid, or would change the tables, which are read-only.
         """
         return self._database.sql(query)
 
@@ -67,24 +67,24 @@ class Sweep:
 
 
 def load(folder: str | os.PathLike[str]) -> Sweep:
-    """Open a sweep's results for analysis, in the middle of a run too.
+    """Open a sweep's results for analysis, even during a run.
 
     Args:
         folder: the results folder, such as `results/lengths`.
 
     Raises:
-        ResultsError: there is no such folder, it has a symbolic link in it, or another version of
-            raysweep wrote it.
+        ResultsError: the folder does not exist, contains a symbolic link, or was written by another
+            version of raysweep.
         StorageError: the folder cannot be read.
     """
     path = Path(folder)
     if not path.is_dir():
-        raise ResultsError(f"{path} is not a results folder: there is no such folder")
+        raise ResultsError(f"{path}: no such folder; give a results folder, such as results/lengths")
     return Sweep(Ledger(path))
 
 
 def _dataset(files: list[str], schema: pa.Schema) -> pads.Dataset:
-    """One dataset of many files, or of none, whose columns are known without opening any."""
+    """Make one dataset of the files, possibly none; given the schema, no file is opened."""
     options = pads.ParquetFragmentScanOptions(page_checksum_verification=True)
     layout = pads.ParquetFileFormat(default_fragment_scan_options=options)
     dataset: pads.Dataset = pads.FileSystemDataset.from_paths(

@@ -1,8 +1,8 @@
-"""A trial as the bytes of its three Parquet files, and back.
+"""Conversion of a trial to the bytes of its three Parquet files, and back.
 
-No paths here: `encode` runs in the worker that trained the trial, and its bytes travel to the one
-process that writes. The same result gives the same bytes, so that the files of two runs can be
-compared; what varies from run to run (times, host, attempts) stands in `trials` alone.
+This module uses no paths: `encode` runs in the worker that trained the trial, and the bytes are sent to
+the one process that writes. Equal results give equal bytes, so that the files of two runs can be
+compared; values that vary from run to run (times, host, attempts) are in `trials` alone.
 """
 
 from collections.abc import Mapping
@@ -41,22 +41,22 @@ __all__ = [
 ]
 
 _VERSION_KEY: Final = "raysweep.schema"
-_SEAL_KEY: Final = "raysweep.seal"
+_CHECKSUM_KEY: Final = "raysweep.seal"
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What is known of a trial's making besides its numbers."""
+    """Circumstances of a trial's training: attempt, times, host and versions."""
 
     attempts: int
-    """Which attempt at the trial this was, from 1."""
+    """Number of this attempt at the trial, from 1."""
     started: datetime
-    """When that attempt began; UTC."""
+    """Start of the attempt; UTC."""
     ended: datetime
-    """When it ended; UTC."""
+    """End of the attempt; UTC."""
     host: str
     versions: Mapping[str, str]
-    """Versions of the packages that decide the numbers, by name."""
+    """Versions of the packages that determine the numbers, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +66,20 @@ class EncodedTrial:
     trial_id: str
     trials: bytes
     predictions: bytes | None
-    """None where the training diverged."""
+    """None if the training diverged."""
     curves: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedTrial:
-    """What `encode` was given."""
+    """Arguments of `encode`, read back from the bytes."""
 
     result: TrialResult
     provenance: Provenance
 
 
 def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
-    """Write a trial's three tables; equal arguments give equal bytes."""
+    """Encode a trial's three tables; equal arguments give equal bytes."""
     predictions = None if result.predictions is None else _write(_predictions_table(result))
     curves = _write(_curves_table(result))
     manifest = Manifest(
@@ -98,7 +98,8 @@ def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
         "versions": sorted(provenance.versions.items()),
         **manifest.columns(),
     }
-    trials = checksum.embed(_write(pa.Table.from_pylist([row], TRIALS), {_SEAL_KEY: manifest.unsealed()}))
+    metadata = {_CHECKSUM_KEY: manifest.to_metadata()}
+    trials = checksum.embed(_write(pa.Table.from_pylist([row], TRIALS), metadata))
     return EncodedTrial(manifest.trial_id, trials, predictions, curves)
 
 
@@ -106,7 +107,7 @@ def decode(trial: EncodedTrial) -> DecodedTrial:
     """Read a trial back from its bytes.
 
     Raises:
-        ResultsError: the row is damaged, or a table is of another schema.
+        ResultsError: the row is damaged, or a table has another schema.
     """
     row = read_row(trial.trials)
     settings = settings_of(row)
@@ -126,16 +127,16 @@ def decode(trial: EncodedTrial) -> DecodedTrial:
 
 
 def read_row(data: bytes) -> dict[str, Any]:
-    """Read the one row of a file of `trials/`, as columns by name.
+    """Read the single row of a file in `trials/`, as values by column name.
 
     Raises:
-        ResultsError: the bytes are not those that were written, or of another schema.
+        ResultsError: the bytes do not match their checksum, or have another schema.
     """
     if not checksum.is_intact(data):
         raise ResultsError("the row does not match its checksum")
     rows: list[dict[str, Any]] = read_table(data, TRIALS).to_pylist()
     if len(rows) != 1:
-        raise ResultsError(f"a file of trials/ has one row, this one has {len(rows)}")
+        raise ResultsError(f"the file has {len(rows)} rows instead of one")
     return rows[0]
 
 
@@ -143,7 +144,7 @@ def read_table(data: bytes, schema: pa.Schema) -> pa.Table:
     """Read one table from the bytes of a file.
 
     Raises:
-        ResultsError: not Parquet, damaged, or of a schema that this version does not know.
+        ResultsError: the bytes are not Parquet, are damaged, or have a schema unknown to this version.
     """
     try:
         with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
@@ -155,24 +156,24 @@ def read_table(data: bytes, schema: pa.Schema) -> pa.Table:
 
 
 def check_version(metadata: pq.FileMetaData) -> None:
-    """Refuse a file that another version of raysweep wrote.
+    """Raise an error if another version of raysweep wrote the file.
 
     Raises:
-        UnknownSchemaError: the version is absent or not ours.
+        UnknownSchemaError: the schema version is absent or another one.
     """
     require_known((metadata.metadata or {}).get(_VERSION_KEY.encode(), b"none").decode(errors="replace"))
 
 
 def settings_of(row: Mapping[str, Any]) -> TrialSettings:
-    """The settings among a row's columns.
+    """Return the settings in a row's columns.
 
     Raises:
-        ResultsError: no trial has such settings.
+        ResultsError: the settings are invalid.
     """
     try:
         return TrialSettings(**{name: row[name] for name in TrialSettings.model_fields})
     except ValueError as error:
-        raise ResultsError("the row has settings that no trial of raysweep has") from error
+        raise ResultsError("the row's settings are invalid") from error
 
 
 def _settings_row(settings: TrialSettings) -> dict[str, Any]:
@@ -199,7 +200,7 @@ _Array: TypeAlias = npt.NDArray[Any]
 
 def _predictions_table(result: TrialResult) -> pa.Table:
     predictions = result.predictions
-    assert predictions is not None  # noqa: S101 - the caller has looked
+    assert predictions is not None  # noqa: S101 - the caller has checked
     columns = {name: getattr(predictions, name) for name in PREDICTIONS.names if hasattr(predictions, name)}
     return _table(result.settings, columns, PREDICTIONS)
 
@@ -210,7 +211,7 @@ def _curves_table(result: TrialResult) -> pa.Table:
 
 
 def _table(settings: TrialSettings, columns: Mapping[str, _Array], schema: pa.Schema) -> pa.Table:
-    """Put the settings, the same in every row, before the columns: (rows,) or (rows, positions)."""
+    """Combine the settings, equal in every row, with columns of shape (rows,) or (rows, positions)."""
     rows = len(next(iter(columns.values())))
     constants = _settings_row(settings)
     arrays = [
@@ -246,12 +247,12 @@ def _read_predictions(data: bytes, settings: TrialSettings) -> Predictions:
 
 
 def _write(table: pa.Table, metadata: Mapping[str, str] | None = None) -> bytes:
-    """Write one row group, small and the same each time.
+    """Encode a table as one row group, compact and with the same bytes each time.
 
-    Measured at 1,050 rows of 8 → 8 (38 kB): windows overlap, so that zstd finds the plain integers of
-    `input` again in 2 kB where a dictionary takes 8; the softmax values, most of the file, shrink from
-    29 to 24 kB with their bytes split into streams. Statistics would be half of a file of one row, and
-    a trial's file is too small to skip parts of. Parquet's own types say what an Arrow schema would.
+    Measured at 1,050 rows of 8 → 8 (38 kB): as windows overlap, zstd needs 2 kB for the plain integers of
+    `input`, with a dictionary 8 kB; the softmax values, most of the file, shrink from 29 to 24 kB if their
+    bytes are split into streams. Statistics would be half of a file with one row, and a trial's file is too
+    small to skip parts of. An Arrow schema would only repeat Parquet's own types.
     """
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(

@@ -1,4 +1,4 @@
-"""What a run is made with and on, for `sweep.json` and the rows of `trials/`."""
+"""Software and hardware of a run, for `sweep.json` and the rows of `trials/`."""
 
 import platform
 import socket
@@ -17,7 +17,7 @@ _GIT_TIMEOUT_S: Final = 10
 
 
 def run_environment() -> RunEnvironment:
-    """Describe this process's surroundings, without importing what it asks the versions of."""
+    """Describe this process's environment, without importing the packages whose versions it lists."""
     commit, dirty = _checkout()
     return RunEnvironment(
         versions=package_versions(),
@@ -30,7 +30,7 @@ def run_environment() -> RunEnvironment:
 
 @cache
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a trial's numbers or its files."""
+    """Return the versions of Python and of the packages that determine a trial's numbers or files."""
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -41,10 +41,10 @@ def package_versions() -> dict[str, str]:
 
 
 def _checkout() -> tuple[str | None, bool | None]:
-    """The commit that raysweep's source is of, and whether it has changes; None where it is in no checkout.
+    """Return the commit of raysweep's source, and whether there are changes; None outside of a checkout.
 
-    An environment may lie inside somebody else's checkout, so the source itself must be under version
-    control there.
+    A virtual environment may lie inside another project's checkout, so the source itself must be under
+    version control there.
     """
     if _git("ls-files", "--error-unmatch", Path(__file__).name, folder=Path(__file__).parent) is None:
         return None, None

@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, whatever happens to the process, the disk or the power.
+"""Atomic file operations: a file is complete or absent, whatever happens to process, disk or power.
 
-A folder is held open and its files are named relative to it, never through a symbolic link, so that
-nothing planted or moved meanwhile can lead a write elsewhere.
+A folder is held open and its files are opened relative to the folder, never through a symbolic link, so
+that an entry planted or moved meanwhile cannot redirect a write.
 """
 
 import errno
@@ -19,16 +19,16 @@ from raysweep.store.paths import temporary_name
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-LARGEST_FILE: Final = 2**31
-"""Bytes that are read into memory at most; every file that raysweep writes is far smaller."""
+MAX_FILE_BYTES: Final = 2**31
+"""Most bytes that are read into memory; every file that raysweep writes is far smaller."""
 
 
 class Folder:
     """One directory, held open until `close`.
 
     Raises:
-        ResultsError: it is a symbolic link or no directory.
-        StorageError: it cannot be opened.
+        ResultsError: the path is a symbolic link.
+        StorageError: the path is not a directory or cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class Folder:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Open the directory, made first, with those above it, where it is not there."""
+        """Open the directory; if it is missing, create it and its parents first."""
         with storage_errors("create", path):
             if not os.path.lexists(path):
                 path.mkdir(parents=True, exist_ok=True)
@@ -48,15 +48,15 @@ class Folder:
         return cls(path)
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the directory."""
         with suppress(OSError):
             os.close(self._fd)
 
     def names(self) -> Iterator[str]:
-        """The names of everything in the folder, temporary files included, in no order.
+        """Yield the names of all entries, temporary files included, in no particular order.
 
         Raises:
-            ResultsError: one of the entries is a symbolic link.
+            ResultsError: an entry is a symbolic link.
         """
         with storage_errors("list", self.path), os.scandir(self._fd) as entries:
             for entry in entries:
@@ -65,13 +65,13 @@ class Folder:
                 yield entry.name
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a file, replacing an older one: afterwards it is on the disk, whole.
+        """Write a file, or replace an older one; on return the complete file is on the disk.
 
-        The bytes go to a temporary sibling and reach the disk before the name does.
+        The bytes are written to a temporary file and reach the disk before the file is renamed.
 
         Raises:
-            StorageError: the disk is full, failing or read-only; the old state stands, or the new one where
-                the disk fails only as the rename is brought to it.
+            StorageError: the disk is full, failing or read-only. The old state is kept; if the disk fails
+                only while the rename is synced, the new state is in place.
         """
         temporary = temporary_name(name)
         with storage_errors("write", self.path / name):
@@ -85,16 +85,16 @@ class Folder:
             os.fsync(self._fd)
 
     def get(self, name: str) -> bytes | None:
-        """Read a file; None where there is none.
+        """Read a file; return None if it does not exist.
 
         Raises:
-            ResultsError: it is a symbolic link, or no regular file.
-            StorageError: it cannot be read.
+            ResultsError: the file is a symbolic link or not a regular file.
+            StorageError: the file cannot be read.
         """
         return _read(self.path / name, lambda: os.open(name, _READ, dir_fd=self._fd))
 
     def has(self, name: str) -> bool:
-        """Whether there is an entry of that name, of any kind."""
+        """Return whether there is an entry of that name, of any kind."""
         try:
             os.stat(name, dir_fd=self._fd, follow_symlinks=False)
         except OSError:
@@ -102,19 +102,19 @@ class Folder:
         return True
 
     def has_folder(self, name: str) -> bool:
-        """Whether there is a folder of that name."""
+        """Return whether there is a folder of that name."""
         try:
             return stat.S_ISDIR(os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mode)
         except OSError:
             return False
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
         with storage_errors("remove", self.path / name), suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._fd)
 
     def move(self, name: str, target: "Folder", new_name: str) -> None:
-        """Move an entry of any kind into another folder of the same file system, if it is there."""
+        """Move an entry of any kind into another folder of the same file system, if it exists."""
         with storage_errors("move", self.path / name):
             try:
                 os.rename(name, new_name, src_dir_fd=self._fd, dst_dir_fd=target._fd)
@@ -124,7 +124,7 @@ class Folder:
             os.fsync(self._fd)
 
     def require_writable(self) -> None:
-        """Refuse a folder in which no file can be made; root's rights do not help on a read-only disk."""
+        """Create and remove a file, because permissions alone do not reveal a read-only disk."""
         name = temporary_name("probe")
         with storage_errors("write into", self.path):
             os.close(os.open(name, _CREATE, 0o666, dir_fd=self._fd))
@@ -142,17 +142,17 @@ class Folder:
 
 
 def read_file(path: Path) -> bytes | None:
-    """Read a regular file, never through a link; None where there is none.
+    """Read a regular file, never through a link; return None if it does not exist.
 
     Raises:
-        ResultsError: it is a symbolic link, or no regular file.
-        StorageError: it cannot be read.
+        ResultsError: the file is a symbolic link or not a regular file.
+        StorageError: the file cannot be read.
     """
     return _read(path, lambda: os.open(path, _READ))
 
 
 def refuse_link(path: Path) -> None:
-    """Refuse a symbolic link: results are written and read in their own place only.
+    """Raise an error for a symbolic link: results are not read or written through links.
 
     Raises:
         ResultsError: the path is a symbolic link.
@@ -163,19 +163,19 @@ def refuse_link(path: Path) -> None:
 
 @contextmanager
 def storage_errors(action: str, path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into an error that names the disk and what to do."""
+    """Convert an OSError to a StorageError that names the path, the free space and what to do."""
     try:
         yield
     except OSError as error:
         raise StorageError(
-            f"cannot {action} {path}: {error.strerror or error}{_room(path)}; {_remedy(error.errno)}"
+            f"cannot {action} {path}: {error.strerror or error}{_free_space(path)}; {_remedy(error.errno)}"
         ) from error
 
 
 def _link(path: Path) -> ResultsError:
     return ResultsError(
         f"{path} is a symbolic link, and results are not written or read through links; "
-        "put the real file or folder in its place, or name that folder itself"
+        "replace the link with the real file or folder, or give the path of the real folder"
     )
 
 
@@ -195,7 +195,7 @@ def _read(path: Path, open_it: Callable[[], int]) -> bytes | None:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ResultsError("not a regular file")
-            if status.st_size > LARGEST_FILE:
+            if status.st_size > MAX_FILE_BYTES:
                 raise ResultsError(f"too large to be a result: {status.st_size:,} bytes")
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 return file.read()
@@ -211,8 +211,8 @@ def _sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def _room(path: Path) -> str:
-    """What is free on the file system of a path, in words; nothing where that cannot be told."""
+def _free_space(path: Path) -> str:
+    """Describe the free space on the file system of a path; return an empty text if unknown."""
     for folder in path.parents:
         with suppress(OSError):
             free = shutil.disk_usage(folder).free
@@ -222,11 +222,11 @@ def _room(path: Path) -> str:
 
 def _remedy(number: int | None) -> str:
     if number in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space and run the same command again: what is committed is kept"
+        return "free some space and run the same command again; committed trials are kept"
     if number == errno.EFBIG:
         return "raise the limit on file sizes (ulimit -f) and run the same command again"
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return "give a folder that can be written with --results-dir"
+        return "give a writable folder with --results-dir"
     if number == errno.ENOENT:
-        return "something removed it meanwhile; run the same command again: what is missing is trained"
-    return "see to the disk and run the same command again: what is committed is kept"
+        return "it was removed meanwhile; run the same command again to train what is missing"
+    return "check the disk and run the same command again; committed trials are kept"

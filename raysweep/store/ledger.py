@@ -1,8 +1,8 @@
-"""Which trials are done, and what may be believed of them.
+"""The ledger: which trials of a results folder are committed, and whether their files are valid.
 
-A trial is done when its row stands in `trials/`, and only then: there is no other state to restore, to
-lose or to contradict. Files of `predictions/` and `curves/` without a row are a commit under way, or
-one that was cut off; no reader counts them.
+A trial is committed if and only if its row is in `trials/`: there is no other state to restore, lose or
+contradict. Files of `predictions/` and `curves/` without a row belong to a commit in progress or to an
+interrupted commit; readers ignore such files.
 """
 
 import os
@@ -32,22 +32,22 @@ __all__ = ["Damage", "Failure", "Ledger", "SweepRecord", "VerifyReport", "Writer
 
 
 class Ledger:
-    """A results folder, as readers see it; it need not exist yet.
+    """A results folder, as readers see it; the folder need not exist yet.
 
-    Every method reads the files anew, so a run under way is seen as it goes; only a row whose schema was
-    looked at is not looked at for it again.
+    Every method reads the files again, so that the progress of a run is visible; only the schema version of
+    each row is checked once.
 
     Args:
         folder: the results folder of one sweep, such as `results/lengths`.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Keep the folder's name; nothing is read or made."""
+        """Store the folder's path; nothing is read or created."""
         self.paths = Paths(folder)
         self._readable: set[str] = set()
 
     def committed(self) -> set[str]:
-        """The ids of the trials that are done, by their files' names alone.
+        """Return the ids of the committed trials, from their file names alone.
 
         Raises:
             ResultsError: the folder or one of the files is a symbolic link.
@@ -56,9 +56,9 @@ class Ledger:
         return self._ids(self.paths.trials, Paths.TABLE_SUFFIX)
 
     def committed_with_expected_sizes(self) -> set[str]:
-        """The committed trials whose files have the sizes that were written; no checksum is computed.
+        """Return the committed trials whose files have the expected sizes; only rows are read.
 
-        Quick, and right unless bytes were changed in place: what `plan` counts as done.
+        This is quick, and correct unless bytes were changed in place; `plan` counts these trials as done.
 
         Raises:
             UnknownSchemaError: one of the trials was written by another version of raysweep.
@@ -68,11 +68,11 @@ class Ledger:
         return {trial_id for trial_id in self.committed() if self._has_expected_sizes(trial_id)}
 
     def manifests(self, trial_ids: Collection[str]) -> dict[str, Manifest]:
-        """What the rows of these committed trials vouch for, by id; no checksum but the rows' is computed.
+        """Return the manifests of these committed trials, by id; only the rows' checksums are computed.
 
         Raises:
             UnknownSchemaError: one of the trials was written by another version of raysweep.
-            ResultsError: a row is damaged, or another file is missing or of another size.
+            ResultsError: a row is damaged, or another file is missing or has an unexpected size.
             StorageError: a file cannot be read.
         """
         try:
@@ -83,7 +83,7 @@ class Ledger:
             raise ResultsError(f"{error}; {DAMAGE_REMEDY}") from error
 
     def files(self, kind: Kind) -> list[str]:
-        """The files of one table that count: those of committed trials, sorted, for DuckDB or Arrow.
+        """Return the files of one table for the committed trials, sorted, for DuckDB or Arrow.
 
         Raises:
             UnknownSchemaError: one of the trials was written by another version of raysweep.
@@ -93,26 +93,26 @@ class Ledger:
         present = self.committed()
         self._require_readable(present)
         if kind != "trials":
-            # Listed second: a trial that is committed meanwhile has its file here but is not asked for.
+            # Listed second: if a trial is committed meanwhile, its file is listed here, but not its id above.
             present &= self._ids(self.paths.folder / kind, Paths.TABLE_SUFFIX)
         return [os.fspath(self.paths.table(kind, trial_id)) for trial_id in sorted(present)]
 
     def failures(self) -> dict[str, Failure]:
-        """The last failure of each trial that failed and is not done, by id; torn files are left out."""
+        """Return the last failure of each trial that failed and is not committed, by id; skip torn files."""
         failed = self._ids(self.paths.failures, Paths.FAILURE_SUFFIX) - self.committed()
         read = {trial_id: failure_of(self.paths, trial_id) for trial_id in sorted(failed)}
         return {trial_id: failure for trial_id, failure in read.items() if failure is not None}
 
     def record(self) -> SweepRecord | None:
-        """What was asked, and each run; None where `sweep.json` is absent or torn.
+        """Return the record of the requested grid and of each run; None if `sweep.json` is absent or torn.
 
-        The tables tell everything but what was asked, so a reader goes on without; `verify` reports a
-        torn file, and the next run puts a new one in its place.
+        The tables hold everything except the requested grid, so readers continue without the record;
+        `verify` reports a torn file, and the next run replaces it.
         """
         return from_json(SweepRecord, bytes_of(self.paths.record))
 
     def no_sweep(self) -> UsageError:
-        """The error for a folder that holds no results."""
+        """Return the error for a folder without results."""
         return UsageError(
             f"{self.paths.folder}: no sweep has written here; give the folder of one, such as results/lengths"
         )
@@ -121,8 +121,8 @@ class Ledger:
         """Read every file and compare it with its checksum, one at a time.
 
         Raises:
-            UsageError: there is no such folder, or it is none of a sweep.
-            ResultsError: there is a symbolic link in it.
+            UsageError: the folder does not exist, or is not a sweep's.
+            ResultsError: the folder contains a symbolic link.
         """
         if not any(os.path.lexists(path) for path in (self.paths.record, *self.paths.subfolders)):
             raise self.no_sweep()
@@ -134,24 +134,24 @@ class Ledger:
 
     @contextmanager
     def open_for_writing(self) -> Iterator[Writer]:
-        """Make the folder if need be, become its one writer, and remove what an earlier one left over.
+        """Create the folder if necessary, become its only writer, and clean up after earlier writers.
 
         Raises:
-            LockedError: another process writes here.
+            LockedError: another process is writing to the folder.
             StorageError: the folder cannot be written.
-            ResultsError: the folder, or something in it, is a symbolic link.
+            ResultsError: the folder or an entry in it is a symbolic link.
         """
         Folder.create(self.paths.folder).close()
         with lock(self.paths.lock):
             writer = Writer(self.paths)
             try:
-                writer.clear_left_overs()
+                writer.clean_up()
                 yield writer
             finally:
                 writer.close()
 
     def _require_readable(self, trial_ids: set[str]) -> None:
-        """Refuse rows of an unknown schema; each row is looked at once, and damage is left to `verify`."""
+        """Raise an error for rows of an unknown schema; check each row once, and leave damage to `verify`."""
         for trial_id in sorted(trial_ids - self._readable):
             path = self.paths.table("trials", trial_id)
             try:
@@ -186,15 +186,15 @@ class Ledger:
         return True
 
     def _orphans(self) -> set[Damage]:
-        """Tables whose row is gone or never came; a commit that ends meanwhile leaves none."""
+        """Find tables without a row, except those of a commit that ends meanwhile."""
         kinds: tuple[Kind, ...] = ("predictions", "curves")
         found = [(k, i) for k in kinds for i in self._ids(self.paths.folder / k, Paths.TABLE_SUFFIX)]
         committed = self.committed()
-        what = "no row in trials/ vouches for it: the row is lost, or a run was cut off in a commit"
+        what = "no matching row in trials/: the row was lost, or a run was interrupted during a commit"
         return {Damage(self.paths.table(k, i), what) for k, i in found if i not in committed}
 
-    def _strangers(self) -> Iterator[Damage]:
-        """Tables that are no trial's, such as copies under other names: *.parquet matches them."""
+    def _foreign_tables(self) -> Iterator[Damage]:
+        """Find tables that belong to no trial, such as renamed copies, which *.parquet matches."""
         kinds: tuple[Kind, ...] = ("trials", "predictions", "curves")
         for kind in kinds:
             for name in self._names(self.paths.folder / kind):
@@ -202,16 +202,16 @@ class Ledger:
                     yield Damage(self.paths.folder / kind / name, "no trial's file; move it elsewhere")
 
     def _other_damage(self) -> Iterator[Damage]:
-        yield from self._strangers()
+        yield from self._foreign_tables()
         if bytes_of(self.paths.record) is not None and self.record() is None:
-            yield Damage(self.paths.record, "not what was written, or of another version of raysweep")
+            yield Damage(self.paths.record, "not valid, or written by another version of raysweep")
         failures = self._ids(self.paths.failures, Paths.FAILURE_SUFFIX)
         checkpoints = self._ids(self.paths.checkpoints, Paths.CHECKPOINT_SUFFIX)
         yield from unfinished_damage(self.paths, failures, checkpoints)
 
 
 def _damage(paths: Paths, trial_id: str) -> list[Damage]:
-    """A trial's damage; to a reader a file that cannot be read is damaged, whatever the reason."""
+    """Return a trial's damage; for a reader, an unreadable file is damaged, whatever the reason."""
     try:
         return trial_damage(paths, trial_id)
     except StorageError as error:

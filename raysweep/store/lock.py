@@ -1,8 +1,8 @@
-"""One writer per results folder, across processes and hosts, without trusting any clock.
+"""Lock of a results folder: one writer across processes and hosts, without trusting any clock.
 
-The writer holds `flock` on `.lock` for as long as it lives, so that on one host a dead holder is known
-at once, whatever it died of and whoever has its process id now. The file says who that is, for the one
-who is refused, and for file systems whose locks do not reach other hosts: there the content decides.
+The writer holds `flock` on `.lock` until its process ends, so that on one host a dead holder is recognised
+at once, even if its process id is in use again. The file names the holder, for error messages and for file
+systems without locks across hosts, on which the content decides.
 """
 
 import errno
@@ -24,7 +24,7 @@ _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class Holder(BaseModel):
-    """A process that writes, told apart from every other of any host and boot."""
+    """A writing process, identified uniquely across hosts and boots."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -33,39 +33,39 @@ class Holder(BaseModel):
     boot: str
     """The kernel's id of this boot."""
     started: int
-    """The process's start in clock ticks since boot: tells a reused process id."""
+    """The process's start in clock ticks since boot, to detect a reused process id."""
 
     @classmethod
     def current(cls) -> "Holder":
-        """This process."""
+        """Return this process as a holder."""
         pid = os.getpid()
         return cls(pid=pid, host=socket.gethostname(), boot=_boot_id(), started=_start_ticks(pid) or 0)
 
     def may_live(self) -> bool:
-        """Whether the process may still run: surely not after a reboot, or under a reused process id."""
+        """Return whether the process may still run; after a reboot or reuse of its id, it cannot."""
         here = Holder.current()
         if self.boot == here.boot:
             return _start_ticks(self.pid) == self.started
         return self.host != here.host
 
     def __str__(self) -> str:
-        """Words for an error; quoted where a file's content could steer a terminal."""
+        """Describe the holder for an error; the host is quoted, because it could control a terminal."""
         return f"process {self.pid} on host {self.host!r}"
 
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold the lock file until the block ends; the file is gone afterwards.
+    """Hold the lock file until the block ends, then remove the file.
 
     Raises:
-        LockedError: another process holds it, or one of another host may.
+        LockedError: another process holds the lock, or a process of another host may hold it.
         StorageError: the file cannot be written.
     """
     descriptor = _acquire(path)
     try:
         yield
     finally:
-        # Removed while still held: whoever waits for the old file sees that it is no longer the one.
+        # Removed while still held: a process that waits for the old file sees that the path has changed.
         with suppress(OSError):
             if _is_at(descriptor, path):
                 path.unlink()
@@ -74,9 +74,9 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def release(path: Path) -> None:
-    """Remove the lock file of this process, if it still is at that path, before the process ends at once.
+    """Remove this process's lock file, for a process that is about to exit at once.
 
-    Where the folder was moved meanwhile, another run's may be there.
+    If the folder was moved meanwhile, the path may hold another run's lock file, which is kept.
     """
     with suppress(OSError, ResultsError, StorageError, ValidationError):
         if Holder.model_validate_json(read_file(path) or b"") == Holder.current():
@@ -84,7 +84,7 @@ def release(path: Path) -> None:
 
 
 def live_holder(path: Path) -> Holder | None:
-    """The process that writes now, as far as the lock file's content tells."""
+    """Return the process that is writing, according to the lock file's content; None if there is none."""
     try:
         holder = Holder.model_validate_json(read_file(path) or b"")
     except (ResultsError, StorageError, ValidationError):
@@ -111,7 +111,7 @@ def _acquire(path: Path) -> int:
 
 
 def _take(descriptor: int, path: Path) -> None:
-    """Take the kernel's lock, at once or not at all."""
+    """Take the kernel's lock without waiting."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -122,7 +122,7 @@ def _take(descriptor: int, path: Path) -> None:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether the path still names the file: a holder that ends removes it."""
+    """Return whether the path still names the file, which its holder removes on exit."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
@@ -130,7 +130,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _refuse_foreign(descriptor: int, path: Path) -> None:
-    """Refuse what the kernel's lock cannot tell: a holder on a host that this one's locks do not reach."""
+    """Raise an error for a holder that the kernel's lock cannot show, such as a process on another host."""
     content = _content(descriptor)
     if not content:
         return
@@ -138,13 +138,13 @@ def _refuse_foreign(descriptor: int, path: Path) -> None:
         holder = Holder.model_validate_json(content)
     except ValidationError as error:
         raise LockedError(
-            f"{path} does not say who holds it; if no other raysweep writes to {path.parent}, "
+            f"{path} does not name its holder; if no other raysweep process writes to {path.parent}, "
             f"delete {path} and run again"
         ) from error
     if holder.may_live():
         raise LockedError(
-            f"{path.parent} is held by {holder}, and whether that still runs cannot be told from here; "
-            f"wait for it to end, or, if it surely has ended, delete {path} and run again"
+            f"{path.parent} is locked by {holder}, which may still be running; wait for that process to end, "
+            f"or, if it has certainly ended, delete {path} and run again"
         )
 
 
@@ -163,7 +163,7 @@ def _content(descriptor: int) -> bytes:
 
 
 def _sign(descriptor: int, path: Path) -> None:
-    """Write this process into the file: whole, or not at all."""
+    """Write this process's identity into the file, completely or not at all."""
     text = Holder.current().model_dump_json().encode()
     try:
         os.ftruncate(descriptor, 0)
@@ -181,9 +181,9 @@ def _boot_id() -> str:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """When a process started, in ticks since boot (proc(5), field 22); None where there is none.
+    """Return a process's start in ticks since boot (proc(5), field 22); None if the process does not exist.
 
-    The command's name, field 2, may hold anything, so the fields are counted from behind it.
+    The command's name, field 2, may contain any character, so the fields are counted from its end.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""The name of every file of a results folder; no other module joins a path."""
+"""Names of all files in a results folder; no other module joins a path."""
 
 import re
 import secrets
@@ -15,7 +15,7 @@ _TEMPORARY: Final = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 def is_trial_id(text: str) -> bool:
-    """Whether a text is built like a trial's id, and so is a file name that cannot leave its folder.
+    """Return whether a text has the form of a trial id, and so is a file name that cannot escape its folder.
 
     >>> is_trial_id("echo-len6-mem16-seed0-b6db9f28b96e"), is_trial_id("../x"), is_trial_id("")
     (True, False, False)
@@ -24,7 +24,7 @@ def is_trial_id(text: str) -> bool:
 
 
 def trial_of(name: str, suffix: str) -> str | None:
-    """The trial that a file belongs to, by its name alone; None where it belongs to none.
+    """Return the trial that a file belongs to, from the file's name alone; None if there is no such trial.
 
     >>> trial_of("echo-len6.parquet", ".parquet"), trial_of(".echo-len6.parquet.1f.tmp", ".parquet")
     ('echo-len6', None)
@@ -34,12 +34,12 @@ def trial_of(name: str, suffix: str) -> str | None:
 
 
 def temporary_name(name: str) -> str:
-    """A new name for what will be `name` when it is whole; no reader of tables looks for its ending."""
+    """Return a new temporary name for an incomplete file `name`; readers of tables ignore the suffix."""
     return f".{name}.{secrets.token_hex(4)}.tmp"
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file's name is one of `temporary_name`.
+    """Return whether `temporary_name` made a file's name.
 
     >>> is_temporary(temporary_name("x.parquet")), is_temporary("notes.tmp")
     (True, False)
@@ -49,7 +49,7 @@ def is_temporary(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """A results folder's files by what they are."""
+    """Paths of the files in a results folder."""
 
     folder: Path
 
@@ -62,52 +62,52 @@ class Paths:
 
     @property
     def trials(self) -> Path:
-        """One row per trial; its presence is the commit."""
+        """Folder of rows, one per trial; the presence of a row is the commit."""
         return self.folder / "trials"
 
     @property
     def predictions(self) -> Path:
-        """One row per evaluated window."""
+        """Folder of predictions: one row per evaluated window."""
         return self.folder / "predictions"
 
     @property
     def curves(self) -> Path:
-        """One row per point of the learning curve."""
+        """Folder of learning curves: one row per point."""
         return self.folder / "curves"
 
     @property
     def failures(self) -> Path:
-        """The last failure of each trial that has failed and is not committed."""
+        """Folder of failures: the last one of each trial that failed and is not committed."""
         return self.folder / "failures"
 
     @property
     def checkpoints(self) -> Path:
-        """Of long trials under way."""
+        """Folder of checkpoints of long, unfinished trials."""
         return self.folder / "checkpoints"
 
     @property
     def damaged(self) -> Path:
-        """Files set aside because they are not what was written."""
+        """Folder of quarantined files, which are damaged."""
         return self.folder / "damaged"
 
     @property
     def record(self) -> Path:
-        """What was asked, and each run."""
+        """Record of the requested grid and of each run."""
         return self.folder / self.RECORD
 
     @property
     def lock(self) -> Path:
-        """Who writes here now."""
+        """Lock file, which names the current writer."""
         return self.folder / self.LOCK
 
     @property
     def log(self) -> Path:
-        """What Ray, Tune and TensorFlow printed during the latest run."""
+        """Output of Ray, Tune and TensorFlow during the latest run."""
         return self.folder / self.LOG
 
     @property
     def subfolders(self) -> tuple[Path, ...]:
-        """Every folder inside this one."""
+        """All folders inside this one."""
         return (
             self.trials,
             self.predictions,
@@ -118,14 +118,14 @@ class Paths:
         )
 
     def table(self, kind: Kind, trial_id: str) -> Path:
-        """The file of one trial in one table."""
-        # In one piece: joined step by step, the paths of 10,000 trials take half a second.
+        """Return the path of one trial's file in one table."""
+        # As one string: joined part by part, the paths of 10,000 trials take half a second.
         return Path(f"{self.folder}/{kind}/{trial_id}{self.TABLE_SUFFIX}")
 
     def failure(self, trial_id: str) -> Path:
-        """The last failure of one trial."""
+        """Return the path of one trial's last failure."""
         return self.failures / f"{trial_id}{self.FAILURE_SUFFIX}"
 
     def checkpoint(self, trial_id: str) -> Path:
-        """The checkpoint of one trial."""
+        """Return the path of one trial's checkpoint."""
         return self.checkpoints / f"{trial_id}{self.CHECKPOINT_SUFFIX}"

@@ -1,4 +1,4 @@
-"""The trials that the latest grid asks for, as the results folder keeps it."""
+"""Planned trials: the trials of the latest grid in a results folder."""
 
 from raysweep.errors import GridError
 from raysweep.grid import grid_from_content
@@ -7,7 +7,7 @@ from raysweep.trial.settings import TrialSettings
 
 
 def planned_trials(record: SweepRecord | None) -> dict[str, TrialSettings] | None:
-    """The trials of the latest grid by id; None where the folder's record does not tell."""
+    """Return the trials of the latest grid, by id; None if the record is absent or its grid is invalid."""
     if record is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What finished trials have cost, read from their rows: the scale of every estimate."""
+"""Measured runtimes of finished trials, read from their rows: the scale of every estimate."""
 
 from typing import Final
 
@@ -8,13 +8,13 @@ from raysweep.trial.cost import Measured
 from raysweep.trial.settings import TrialSettings
 
 MAX_ROWS: Final = 200
-"""Rows read at most: enough for an estimate."""
+"""Most rows that are read: enough for an estimate."""
 
 
 def measured(ledger: Ledger) -> list[Measured]:
-    """Give the cost of committed trials, at most `MAX_ROWS` of them, spread over all.
+    """Return the runtimes of at most `MAX_ROWS` committed trials, spread over all.
 
-    If one of these rows cannot be read there is no estimate: `verify` and `run` say what is wrong.
+    If one of these rows cannot be read, no runtimes are returned; `verify` and `run` report what is wrong.
     """
     trial_ids = sorted(ledger.committed())
     try:

@@ -1,4 +1,4 @@
-"""One trial of a results folder: found by the beginning of its id, and read from its files."""
+"""Lookup of one trial of a results folder, by a prefix of its id."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,37 +18,37 @@ _SHOWN_CANDIDATES = 10
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """All that is known of one trial."""
+    """Everything that is known about one trial."""
 
     trial_id: str
     settings: TrialSettings | None
-    """None for a failed trial that the latest grid does not ask for."""
+    """None for a failed trial that is not in the latest grid."""
     finished: DecodedTrial | None
-    """None where it is not committed."""
+    """None if the trial is not committed."""
     failure: Failure | None
-    """The last one; None where it never failed, or is committed."""
+    """The last failure; None if the trial never failed, or is committed."""
 
 
 def find_trial(ledger: Ledger, prefix: str) -> str:
-    """Complete the beginning of a trial's id, among trials that are done, failed or planned.
+    """Complete a prefix of a trial's id, among trials that are committed, failed or planned.
 
     Raises:
-        UsageError: no trial or more than one begins so; the message lists candidates.
+        UsageError: no trial matches, or more than one; the message lists candidates.
     """
     known = sorted({*ledger.committed(), *ledger.failures(), *(planned_trials(ledger.record()) or ())})
-    found = _beginning(prefix, known)
+    found = _with_prefix(prefix, known)
     if prefix in known or len(found) == 1:
         return prefix if prefix in known else found[0]
     if not known:
         raise ledger.no_sweep()
     shown = clean_text(prefix)
     if found:
-        raise UsageError(f"{shown}: {len(found)} trials begin so; write more of one of\n{_listed(found)}")
-    near = next(near for end in range(len(prefix), -1, -1) if (near := _beginning(prefix[:end], known)))
-    raise UsageError(f"{shown}: no trial of {ledger.paths.folder} begins so; there are\n{_listed(near)}")
+        raise UsageError(f"{shown}: {len(found)} trials match; give a longer prefix:\n{_listed(found)}")
+    near = next(near for end in range(len(prefix), -1, -1) if (near := _with_prefix(prefix[:end], known)))
+    raise UsageError(f"{shown}: no trial in {ledger.paths.folder} matches; the closest are:\n{_listed(near)}")
 
 
-def _beginning(prefix: str, trial_ids: Iterable[str]) -> list[str]:
+def _with_prefix(prefix: str, trial_ids: Iterable[str]) -> list[str]:
     return [trial_id for trial_id in trial_ids if trial_id.startswith(prefix)]
 
 
@@ -60,10 +60,10 @@ def _listed(trial_ids: list[str]) -> str:
 
 
 def read_trial(ledger: Ledger, trial_id: str) -> TrialRecord:
-    """Read what there is of a trial.
+    """Read everything that is known about a trial.
 
     Raises:
-        ResultsError: one of its files is damaged or gone.
+        ResultsError: one of the trial's files is damaged or missing.
     """
     rows = _read(ledger, "trials", trial_id)
     if rows is None:
@@ -72,7 +72,7 @@ def read_trial(ledger: Ledger, trial_id: str) -> TrialRecord:
     curves = _read(ledger, "curves", trial_id)
     if curves is None:
         raise ResultsError(
-            f"{trial_id} is committed, but has no curve; `raysweep verify` lists what is damaged"
+            f"{trial_id} is committed, but its curve is missing; `raysweep verify` lists damaged files"
         )
     predictions = _read(ledger, "predictions", trial_id)
     try:
@@ -83,7 +83,7 @@ def read_trial(ledger: Ledger, trial_id: str) -> TrialRecord:
         raise ResultsError(f"{trial_id}: {error}; {DAMAGE_REMEDY}") from error
     if finished.result.status == "done" and finished.result.predictions is None:
         raise ResultsError(
-            f"{trial_id} is committed, but has no predictions; `raysweep verify` lists what is damaged"
+            f"{trial_id} is committed, but its predictions are missing; `raysweep verify` lists damaged files"
         )
     return TrialRecord(trial_id, finished.result.settings, finished, None)
 

@@ -1,4 +1,4 @@
-"""Whether the files of a results folder are those that were written."""
+"""Verification of the files of a results folder, by their sizes or checksums."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from raysweep.store.manifest import Digest, Manifest, read_manifest
 from raysweep.store.paths import Kind, Paths
 from raysweep.store.record import Failure, from_json
 
-DAMAGE_REMEDY: Final = "`raysweep verify` lists what is damaged, `raysweep run` trains it again"
+DAMAGE_REMEDY: Final = "`raysweep verify` lists damaged files, `raysweep run` trains their trials again"
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One file that is not what was written."""
+    """One damaged file."""
 
     path: Path
     what: str
-    """What is wrong with it, in words."""
+    """Description of the damage."""
 
     @property
     def trial_id(self) -> str:
-        """Of the trial whose file it is, if it is one's."""
+        """Id of the trial that the file belongs to, if any."""
         return self.path.stem
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What `raysweep verify` found."""
+    """Findings of `raysweep verify`."""
 
     trials: int
     """Committed trials whose files were read."""
@@ -39,38 +39,38 @@ class VerifyReport:
 
 
 def manifest_with_expected_sizes(paths: Paths, trial_id: str) -> Manifest:
-    """Read what a committed trial's row vouches for; its other files must have the sizes that it tells.
+    """Read a committed trial's manifest; the trial's other files must have the sizes given there.
 
     Raises:
         UnknownSchemaError: another version of raysweep wrote the row.
-        ResultsError: the row is damaged, or another file is missing or of another size.
+        ResultsError: the row is damaged, or another file is missing or has an unexpected size.
         StorageError: the row cannot be read.
     """
     try:
-        manifest = _receipt(paths, trial_id)
+        manifest = _manifest(paths, trial_id)
     except UnknownSchemaError:
         raise
     except ResultsError as error:
         raise ResultsError(f"{paths.table('trials', trial_id)}: {error}") from error
-    told: dict[Kind, Digest | None] = {"predictions": manifest.predictions, "curves": manifest.curves}
-    for kind, digest in told.items():
+    expected: dict[Kind, Digest | None] = {"predictions": manifest.predictions, "curves": manifest.curves}
+    for kind, digest in expected.items():
         if (size := _size(paths.table(kind, trial_id))) != (digest and digest.size):
-            what = "is missing" if size is None else f"has {size:,} bytes, which is not what was written"
+            what = "is missing" if size is None else f"has an unexpected size, {size:,} bytes"
             raise ResultsError(f"{paths.table(kind, trial_id)}: the file {what}")
     return manifest
 
 
 def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
-    """Read a committed trial's files, and say which of them are not what was written.
+    """Read a committed trial's files, and return the damaged ones.
 
-    Where the row itself is damaged nothing vouches for the other two, which are not looked at.
+    If the row itself is damaged, the other two files cannot be checked.
 
     Raises:
-        UnknownSchemaError: another version of raysweep wrote the row; that is no damage.
-        StorageError: a file cannot be read, which may pass.
+        UnknownSchemaError: another version of raysweep wrote the row, which is not damage.
+        StorageError: a file cannot be read, which may be temporary.
     """
     try:
-        manifest = _receipt(paths, trial_id)
+        manifest = _manifest(paths, trial_id)
     except UnknownSchemaError:
         raise
     except ResultsError as error:
@@ -79,23 +79,23 @@ def trial_damage(paths: Paths, trial_id: str) -> list[Damage]:
 
 
 def failure_of(paths: Paths, trial_id: str) -> Failure | None:
-    """Read why a trial failed; None where nothing, or nothing that can be believed, says so."""
+    """Read a trial's failure; return None if there is none, or if it is not valid."""
     failure = from_json(Failure, bytes_of(paths.failure(trial_id)))
     return failure if failure is not None and failure.trial_id == trial_id else None
 
 
 def unfinished_damage(paths: Paths, failures: Iterable[str], checkpoints: Iterable[str]) -> Iterator[Damage]:
-    """Read what trials that are not done left, and say which of it is not what was written.
+    """Read the failures and checkpoints of unfinished trials, and yield the damaged ones.
 
     Args:
         paths: the results folder.
-        failures: ids of the trials whose failures are looked at.
-        checkpoints: ids of those whose checkpoints are.
+        failures: ids of the trials whose failures are checked.
+        checkpoints: ids of the trials whose checkpoints are checked.
     """
     for trial_id in sorted(failures):
         path = paths.failure(trial_id)
         if bytes_of(path) is not None and failure_of(paths, trial_id) is None:
-            yield Damage(path, "not the failure of this trial as it was written")
+            yield Damage(path, "not a valid failure of this trial")
     for trial_id in sorted(checkpoints):
         path = paths.checkpoint(trial_id)
         data = bytes_of(path)
@@ -104,21 +104,21 @@ def unfinished_damage(paths: Paths, failures: Iterable[str], checkpoints: Iterab
 
 
 def bytes_of(path: Path) -> bytes | None:
-    """A file's bytes; none where it is absent, and bytes that are nothing where it cannot be read."""
+    """Read a file; return None if it is absent, and `b""` if it is unreadable."""
     try:
         return read_file(path)
     except (ResultsError, StorageError):
         return b""
 
 
-def _receipt(paths: Paths, trial_id: str) -> Manifest:
+def _manifest(paths: Paths, trial_id: str) -> Manifest:
     path = paths.table("trials", trial_id)
     try:
         manifest = read_manifest(_content(path))
     except UnknownSchemaError as error:
         raise UnknownSchemaError(f"{path}: {error}") from error
     if manifest.trial_id != trial_id:
-        raise ResultsError(f"the row is that of another trial, {manifest.trial_id!r}")
+        raise ResultsError(f"the row belongs to another trial, {manifest.trial_id!r}")
     return manifest
 
 
@@ -133,7 +133,7 @@ def _table_damage(paths: Paths, trial_id: str, manifest: Manifest) -> Iterator[D
             if digest is not None:
                 digest.check(_content(path))
             elif path.exists():
-                raise ResultsError("a diverged trial has no such file")
+                raise ResultsError("the trial diverged and must not have this file")
         except ResultsError as error:
             yield Damage(path, str(error))
 

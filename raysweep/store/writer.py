@@ -1,4 +1,4 @@
-"""The one process that changes a results folder: commits, failures, checkpoints, the runs' record."""
+"""Writer of a results folder: commits, failures, checkpoints and the record of runs."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """What `Ledger.open_for_writing` gives, while the lock is held.
+    """Writer that `Ledger.open_for_writing` yields while the lock is held.
 
-    One thread calls it; beside that, one that leaves at once may write `sweep.json`.
+    Only one thread may call the writer; in addition, a thread that ends the process may write `sweep.json`.
 
-    Every change is whole or not at all, and on the disk when the call returns. The folder is listed
-    once, at the start: the cost of a commit does not grow with what is there.
+    Every change is atomic, and on the disk when the call returns. The folder is listed once, at the start:
+    the cost of a commit does not grow with the number of trials.
 
     Args:
         paths: the results folder, which exists and is locked.
     """
 
     def __init__(self, paths: Paths) -> None:
-        """Open the subfolders, made where they are missing, and list what is committed."""
+        """Open the subfolders, create missing ones, and list the committed trials."""
         self._paths = paths
         self._stack = ExitStack()
         try:
@@ -53,11 +53,11 @@ class Writer:
         self._record: SweepRecord | None = None
 
     def close(self) -> None:
-        """Let go of the folders."""
+        """Close the folders."""
         self._stack.close()
 
-    def clear_left_overs(self) -> None:
-        """Remove what earlier writers left: temporary files, tables without a row, what a commit ends."""
+    def clean_up(self) -> None:
+        """Remove temporary files, tables without a row, and committed trials' failures and checkpoints."""
         for folder in (
             self._folder,
             self._trials,
@@ -79,19 +79,19 @@ class Writer:
                 self._remove(folder, trial_id + suffix)
 
     def check(self) -> list[Damage]:
-        """Read every file; set a damaged trial's files aside, so that the trial is missing again.
+        """Read every file, and quarantine damaged trials' files, so that these trials are missing again.
 
         Returns:
-            What was found wrong, file by file.
+            The damage, file by file.
 
         Raises:
-            UnknownSchemaError: another version of raysweep wrote a row; it is not touched.
-            StorageError: a file cannot be read or moved. What cannot be read now may be whole.
+            UnknownSchemaError: another version of raysweep wrote a row, which is not touched.
+            StorageError: a file cannot be read or moved; an unreadable file may still be intact.
         """
         found: list[Damage] = []
         for trial_id in sorted(self._committed):
             if damage := trial_damage(self._paths, trial_id):
-                self._set_aside(trial_id)
+                self._quarantine(trial_id)
                 found += damage
         return [*found, *self._check_unfinished()]
 
@@ -105,15 +105,15 @@ class Writer:
 
     @property
     def committed(self) -> set[str]:
-        """The ids of the trials that are done, by this writer or before."""
-        return self._committed.copy()  # at once: another thread may be committing
+        """Ids of the committed trials, from this writer and earlier ones."""
+        return self._committed.copy()  # atomic: another thread may be committing
 
     def commit(self, trial: "EncodedTrial") -> None:
-        """Make a trial done: its row is written last. The first of two commits of one trial stays.
+        """Commit a trial, its row last; if the trial is committed already, the first commit is kept.
 
         Raises:
-            ResultsError: the bytes are not those of that trial; nothing is written.
-            StorageError: the disk is full, failing or read-only; the trial is still missing, or whole.
+            ResultsError: the bytes do not belong to the trial; nothing is written.
+            StorageError: the disk is full, failing or read-only; the trial is either missing or complete.
         """
         trial_id = trial.trial_id
         if trial_id in self._committed:
@@ -123,7 +123,7 @@ class Writer:
         try:
             self._put_tables(name, trial)
         except StorageError:
-            self._take_back(name)
+            self._roll_back(name)
             raise
         self._committed.add(trial_id)
         self._failures.remove(trial_id + Paths.FAILURE_SUFFIX)
@@ -131,39 +131,39 @@ class Writer:
 
     def _put_tables(self, name: str, trial: "EncodedTrial") -> None:
         if trial.predictions is None:
-            self._predictions.remove(name)  # of an attempt whose commit was cut off
+            self._predictions.remove(name)  # of an interrupted commit
         else:
             self._predictions.put(name, trial.predictions)
         self._curves.put(name, trial.curves)
         self._trials.put(name, trial.trials)
 
-    def _take_back(self, name: str) -> None:
-        """Remove tables for which no row came to be, as far as the disk lets one."""
+    def _roll_back(self, name: str) -> None:
+        """Remove the tables of a trial without a row, as far as the disk allows."""
         if not self._trials.has(name):
             for folder in (self._predictions, self._curves):
                 with suppress(StorageError):
                     folder.remove(name)
 
     def record_failure(self, failure: Failure) -> None:
-        """Keep a trial's last failure for people to read; a trial that is done has none.
+        """Store a trial's last failure for people to read, unless the trial is committed.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: the failure cannot be written.
         """
         if failure.trial_id not in self._committed:
             self._failures.put(_file_name(failure.trial_id, Paths.FAILURE_SUFFIX), to_json(failure))
 
     def put_checkpoint(self, trial_id: str, data: bytes) -> None:
-        """Keep what a long trial can go on from; the latest one counts.
+        """Store a checkpoint from which a long trial can resume, in place of the previous one.
 
         Raises:
-            StorageError: it cannot be written; the one before stands.
+            StorageError: the checkpoint cannot be written; the previous one is kept.
         """
         if trial_id not in self._committed:
             self._checkpoints.put(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX), checksum.append(data))
 
     def checkpoint(self, trial_id: str) -> bytes | None:
-        """The trial's latest checkpoint; None where there is none, or it is not what was written."""
+        """Return the trial's latest checkpoint; None if there is none, or if it is damaged."""
         try:
             data = self._checkpoints.get(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX))
             return None if data is None else checksum.strip(data)
@@ -171,19 +171,19 @@ class Writer:
             return None
 
     def has_checkpoint(self, trial_id: str) -> bool:
-        """Return whether there is a checkpoint of the trial, be it usable or not."""
+        """Return whether the trial has a checkpoint, usable or not."""
         return self._checkpoints.has(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX))
 
     def begin_run(self, name: str, content: Mapping[str, Any], environment: RunEnvironment) -> None:
-        """Write into `sweep.json` what is asked for now, and that a run starts.
+        """Write the requested grid and the start of a run to `sweep.json`.
 
         Args:
-            name: of the sweep.
-            content: of the grid file, as plain JSON values.
-            environment: where the run is made, and with what.
+            name: name of the sweep.
+            content: content of the grid file, as plain JSON values.
+            environment: software and hardware of the run.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: `sweep.json` cannot be written.
         """
         try:
             known = from_json(SweepRecord, self._folder.get(Paths.RECORD))
@@ -195,10 +195,10 @@ class Writer:
         self._put_record(SweepRecord(name=name, content=content, runs=runs).begun(environment))
 
     def end_run(self, exit_code: int) -> None:
-        """Write into `sweep.json` how the run that `begin_run` started has ended.
+        """Write the end of the run that `begin_run` started to `sweep.json`.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: `sweep.json` cannot be written.
         """
         if self._record is not None:
             self._put_record(self._record.ended(exit_code))
@@ -207,8 +207,8 @@ class Writer:
         self._folder.put(Paths.RECORD, to_json(record))
         self._record = record
 
-    def _set_aside(self, trial_id: str) -> None:
-        """Move a trial's files; the row last: until it goes, a cut-off move is found and begun again."""
+    def _quarantine(self, trial_id: str) -> None:
+        """Move a trial's files to `damaged/`, the row last, so that an interrupted move is repeated."""
         name = trial_id + Paths.TABLE_SUFFIX
         tables = {"predictions": self._predictions, "curves": self._curves, "trials": self._trials}
         moves = [(folder, name, kind + Paths.TABLE_SUFFIX) for kind, folder in tables.items()]
@@ -216,7 +216,7 @@ class Writer:
         self._committed.discard(trial_id)
 
     def _move_to_damaged(self, moves: list[tuple[Folder, str, str]], what: str) -> None:
-        """Move entries, those that are there, into a new folder of `damaged/`."""
+        """Move the entries that exist into a new folder in `damaged/`."""
         if not any(folder.has(name) for folder, name, _ in moves):
             return
         target = Folder.create(self._paths.damaged / f"{what}-{secrets.token_hex(4)}")
@@ -227,7 +227,7 @@ class Writer:
             target.close()
 
     def _remove(self, folder: Folder, name: str) -> None:
-        """Remove a file of ours; a folder of that name is somebody's, and is moved out of the way."""
+        """Remove one of raysweep's files; if a folder has the file's name, quarantine the folder."""
         if folder.has_folder(name):
             self._move_to_damaged([(folder, name, name)], "folder")
         else:
@@ -245,16 +245,16 @@ def _ids(folder: Folder, suffix: str) -> set[str]:
 def _file_name(trial_id: str, suffix: str) -> str:
     name = trial_id + suffix
     if trial_of(name, suffix) is None:
-        raise ResultsError(f"{trial_id!r} is not a trial's id")
+        raise ResultsError(f"{trial_id!r} is not a trial id")
     return name
 
 
 def _validate(trial: "EncodedTrial") -> None:
-    """Refuse bytes that do not belong together, or not to the trial that they are said to be of."""
+    """Raise an error unless the row and the tables belong together and to the trial."""
     manifest = read_manifest(trial.trials)
     of_row = TrialSettings(**manifest.counts.settings).trial_id
     if not trial.trial_id == manifest.trial_id == of_row:
-        raise ResultsError(f"the row sent for {trial.trial_id!r} is that of {of_row!r}")
+        raise ResultsError(f"the row sent for {trial.trial_id!r} belongs to {of_row!r}")
     sent = None if trial.predictions is None else Digest.of(trial.predictions)
     if sent != manifest.predictions or Digest.of(trial.curves) != manifest.curves:
-        raise ResultsError(f"the tables sent for {trial.trial_id!r} are not those that its row vouches for")
+        raise ResultsError(f"the tables sent for {trial.trial_id!r} do not match the checksums in its row")

@@ -1,9 +1,9 @@
-"""What a trial costs: the arithmetic of its network, scaled by measured trials where there are some.
+"""Runtime estimates of trials: the arithmetic of a network, scaled by measured trials if there are any.
 
-One estimate serves the order of the trials (longest first), `plan` and the time left of a run. The
+One estimate serves the order of the trials (longest first), `plan` and a run's remaining time. The
 assumed rates come from one core of an AVX-512 machine of 2024; another machine differs by some factor,
-which the first measured trials give. Counted are the multiplications that cannot be avoided: a one-hot
-input times a kernel is a row look-up, and the encoder's repeated output is projected once.
+which the first measured trials give. Only multiplications that cannot be avoided are counted:
+a one-hot input times a kernel is a row look-up, and the encoder's repeated output is projected once.
 """
 
 import heapq
@@ -14,13 +14,13 @@ from typing import Final, NamedTuple
 from raysweep.trial.settings import TrialSettings
 
 FLOPS_PER_S: Final = 60e9
-"""Floating-point operations a second in matrix products of a few hundred rows and columns."""
+"""Floating-point operations per second in matrix products of a few hundred rows and columns."""
 ADAM_S_PER_WEIGHT: Final = 1e-9
 """Seconds to update one weight: its gradient and both of Adam's moments pass through memory."""
 STEP_S: Final = 20e-6
 """Seconds of overhead in each unrolled timestep of each update; most of a small network's time."""
 TRACE_S: Final = 0.5
-"""Seconds to trace a trial's compiled steps, some of which share them."""
+"""Seconds to trace a trial's compiled steps; some trials share them."""
 START_S: Final = 10.0
 """Seconds before the first trial trains: Ray starts, and workers import TensorFlow."""
 
@@ -28,8 +28,8 @@ START_S: Final = 10.0
 def forward_multiplications(settings: TrialSettings) -> int:
     """Count the multiplications of one batch's forward pass.
 
-    An LSTM of M units multiplies M × 4M at every timestep; its input costs nothing (one-hot) or as
-    much again, once (the repeated vector); the softmax layer multiplies M × vocab at every timestep out.
+    An LSTM of M units multiplies M × 4M at every timestep; a one-hot input costs nothing, the
+    repeated vector M × 4M once; the softmax layer multiplies M × vocab at every output timestep.
 
     >>> forward_multiplications(TrialSettings(arch="echo", len=6, mem=16, seed=0))
     78720
@@ -52,35 +52,35 @@ def num_weights(settings: TrialSettings) -> int:
 
 
 def update_seconds(settings: TrialSettings) -> float:
-    """Estimate one update: three passes (forward, two backward) of two operations a multiplication."""
+    """Estimate one update's seconds: three passes (forward, two backward), 2 operations a multiplication."""
     steps = settings.len if settings.arch == "echo" else settings.n_in + settings.len
     arithmetic = 3 * 2 * forward_multiplications(settings) / FLOPS_PER_S
     return arithmetic + num_weights(settings) * ADAM_S_PER_WEIGHT + steps * STEP_S
 
 
 def assumed_seconds(settings: TrialSettings) -> float:
-    """Estimate a trial on one core of the reference machine: tracing, training and evaluation."""
+    """Estimate the seconds of a trial on the reference core: tracing, training and evaluation."""
     update = update_seconds(settings)
     evaluated = settings.eval_sequences * (settings.windows // settings.batch_size)
     return TRACE_S + settings.updates * update + evaluated * update / 3
 
 
 class Measured(NamedTuple):
-    """What a finished trial took; a diverged one ended early and says nothing."""
+    """A finished trial and its seconds; a diverged trial ends early and is no measurement."""
 
     settings: TrialSettings
     seconds: float
-    """Tracing, training and evaluation, on its own core."""
+    """Tracing, training and evaluation, on the trial's own core."""
 
 
 class RuntimeEstimate:
-    """Seconds that trials take here.
+    """Estimate of the seconds that trials take on this machine.
 
-    The assumed seconds are scaled by measured over assumed: of the trials that differ only in their
-    seed where one is measured, else of the same architecture, else of all.
+    The assumed seconds are scaled by the ratio of measured to assumed seconds: of the trials that differ only
+    in their seed if one is measured, else of the trials of the same architecture, else of all trials.
 
     Args:
-        measured: what is known already; `add` takes more as trials finish.
+        measured: the trials measured so far; `add` takes more as trials finish.
 
     >>> echo = TrialSettings(arch="echo", len=6, mem=16, seed=0)
     >>> estimate = RuntimeEstimate([Measured(echo, 2.5)])
@@ -96,26 +96,26 @@ class RuntimeEstimate:
             self.add(trial)
 
     def add(self, trial: Measured) -> None:
-        """Learn from a finished trial; as cheap for the last of a sweep as for the first."""
+        """Add a finished trial; the cost does not grow with the number of trials."""
         assumed = assumed_seconds(trial.settings)
         self.n_measured += 1
-        for kin in _kin(trial.settings):
-            sums = self._sums.get(kin, (0.0, 0.0))
+        for group in _groups(trial.settings):
+            sums = self._sums.get(group, (0.0, 0.0))
             # Sums, not a mean of ratios: the long trials, which decide the estimate, weigh most.
-            self._sums[kin] = sums[0] + trial.seconds, sums[1] + assumed
+            self._sums[group] = sums[0] + trial.seconds, sums[1] + assumed
 
     def seconds(self, settings: TrialSettings) -> float:
         """Estimate the seconds of a trial on its own core: tracing, training and evaluation."""
         assumed = assumed_seconds(settings)
-        for kin in _kin(settings):
-            if kin in self._sums:
-                measured, expected = self._sums[kin]
+        for group in _groups(settings):
+            if group in self._sums:
+                measured, expected = self._sums[group]
                 return assumed * measured / expected
         return assumed
 
 
-def _kin(settings: TrialSettings) -> tuple[object, ...]:
-    """Name the groups of trials that a trial's estimate is taken from, the closest first."""
+def _groups(settings: TrialSettings) -> tuple[object, ...]:
+    """Return the keys of the groups that a trial's estimate may be taken from, the closest first."""
     return _all_but_seed(settings), settings.arch, "all"
 
 
@@ -123,7 +123,7 @@ _all_but_seed = attrgetter(*(name for name in TrialSettings.model_fields if name
 
 
 def longest_first(trials: Iterable[TrialSettings], estimate: RuntimeEstimate) -> list[TrialSettings]:
-    """Order trials so that none of the long ones is left for the end; equals keep their order."""
+    """Order trials from long to short, so that no long trial starts last; equals keep their order."""
     return sorted(trials, key=estimate.seconds, reverse=True)
 
 
@@ -131,13 +131,13 @@ def makespan(trials: Iterable[TrialSettings], estimate: RuntimeEstimate, slots: 
     """Estimate the seconds from the command to the last result.
 
     Args:
-        trials: those still to train, in any order.
-        estimate: what each takes.
-        slots: how many train at once.
+        trials: the trials still to train, in any order.
+        estimate: the seconds of each trial.
+        slots: number of trials that train at once.
 
     Returns:
-        The length of the schedule that gives the longest trial left to the first free slot (Graham's
-        LPT rule, which is what a run does), and the start; 0 without trials.
+        The start-up time and the length of the schedule that, like a run, gives the longest remaining trial
+        to the first free slot (Graham's LPT rule); 0 without trials.
     """
     durations = sorted(map(estimate.seconds, trials), reverse=True)
     if not durations:

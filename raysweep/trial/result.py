@@ -1,6 +1,6 @@
-"""What a trained trial gives: plain arrays and numbers, the same with and without Ray or files.
+"""Result of a trained trial: plain arrays and numbers, the same with and without Ray or files.
 
-`experiment` makes these, `results.schema` writes them, and neither needs to know the other.
+`experiment` makes results and `store.encoding` writes them; neither depends on the other.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Status = Literal["done", "diverged"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """The learning curve: one point for every `curve_every` epochs, the last one perhaps for fewer.
+    """Learning curve: one point for every `curve_every` epochs; the last point may cover fewer.
 
     A diverged trial's curve ends with the first epoch whose loss is not finite.
     """
@@ -35,7 +35,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """What the trained network says of held-out sequences; one row per window, sequence by sequence."""
+    """Predictions of the trained network on held-out sequences; one row per window, sequence by sequence."""
 
     sequence: Ints
     """(rows,): index of the evaluation sequence, from 0."""
@@ -52,12 +52,12 @@ class Predictions:
 
     @property
     def exact(self) -> npt.NDArray[np.bool_]:
-        """(rows,): whether every position of the window is right."""
+        """Mask of the windows that are right at every position, (rows,)."""
         return np.asarray((self.predicted == self.expected).all(axis=1))
 
     @property
     def position_accuracy(self) -> Doubles:
-        """(n_out,): share of windows that are right at each position, first position first."""
+        """Share of windows that are right at each position, first position first, (n_out,)."""
         return np.asarray((self.predicted == self.expected).mean(axis=0))
 
 
@@ -74,21 +74,21 @@ class LayerWeight:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialResult:
-    """One finished trial. Times and device vary from run to run; everything else is reproducible."""
+    """Result of one finished trial. Times and device vary from run to run; the rest is reproducible."""
 
     settings: TrialSettings
     status: Status
-    """`done`, or `diverged`: a loss was NaN or infinite, which stops it, or the network ended so."""
+    """`done`, or `diverged`: a loss (which ends training) or a final output became NaN or infinite."""
     loss: float
-    """Of the last epoch: categorical cross-entropy, mean over its batches; if diverged, may be not finite."""
+    """Last epoch's categorical cross-entropy, mean over batches; if diverged, possibly NaN or infinite."""
     accuracy: float
-    """Of the last epoch: accuracy per position, mean over its batches, 0 to 1."""
+    """Last epoch's accuracy per position, mean over its batches, 0 to 1."""
     curve: Curve
     predictions: Predictions | None
-    """None where the training diverged."""
+    """None if the training diverged."""
     layers: tuple[LayerWeight, ...]
     updates: int
-    """Adam updates that were made; fewer than the settings' where the training diverged."""
+    """Adam updates made; fewer than the settings' if the training diverged."""
     trace_s: float
     """Seconds spent tracing compiled steps for this trial."""
     train_s: float

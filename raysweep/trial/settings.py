@@ -1,8 +1,8 @@
-"""The settings of one trial, the rules between them, and the identity that follows from them.
+"""Settings of one trial, the rules between them, and the trial's id.
 
-A trial is its content: every setting is resolved and validated before anything starts, and the trial's
-id is a hash of them all. What does not change a trial's numbers (cores, hosts, how often a worker
-reports) is not a setting.
+A trial is identified by its content: every setting is resolved and validated before anything starts, and
+the trial's id is a hash of all settings. Options that do not change a trial's numbers (cores, hosts, how
+often a worker reports) are not settings.
 """
 
 import hashlib
@@ -27,24 +27,24 @@ DEFAULTS: Final[Mapping[Arch, Mapping[str, int]]] = MappingProxyType(
         "seq2seq": MappingProxyType({"epochs": 5000, "windows": 21, "batch_size": 21}),
     }
 )
-"""What the program assumes for each architecture where the grid file is silent."""
+"""Defaults of each architecture for settings that the grid file omits."""
 
 SEQ2SEQ_N_IN: Final = 5
-"""Timesteps that a seq2seq network reads unless it must write more, or the grid sets `n_in`."""
+"""Input timesteps of a seq2seq network, unless its output is longer or the grid sets `n_in`."""
 
 DERIVED: Final = 0
-"""Stands, until `TrialSettings` is resolved, for a setting that follows from the architecture."""
+"""Placeholder for a setting derived from the architecture, until `TrialSettings` is resolved."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}$")]
 """Name of a sweep, and so of its folder: no separator, no leading dot, at most 80 characters."""
 
 
 class TrialSettings(BaseModel):
-    """Everything that decides one trial's numbers; frozen, closed, validated together.
+    """All settings that determine one trial's numbers; frozen, closed, validated together.
 
     Raises:
         pydantic.ValidationError: naming each field that is missing, unknown, of a wrong type, out of
-            range, or at odds with another.
+            range, or in conflict with another.
 
     >>> TrialSettings(arch="seq2seq", len=4, mem=300, seed=0).n_in
     5
@@ -57,17 +57,17 @@ class TrialSettings(BaseModel):
     arch: Arch
     """Network: one LSTM that echoes its input, or an encoder and a decoder (seq2seq)."""
     len: int = Field(ge=1, le=1_000)
-    """Timesteps out (LEN, `n_out`): how many of the input's first integers are repeated."""
+    """Output timesteps (LEN, `n_out`): the number of the input's first integers that are repeated."""
     mem: int = Field(ge=1, le=100_000)
     """Units of each LSTM (MEM)."""
     seed: int = Field(ge=0, lt=2**31)
     """Replicate: fixes initial weights, training data and evaluation data."""
     n_in: int = Field(default=DERIVED, ge=1, le=1_000)
-    """Timesteps in; `len` for echo, at least 5 for seq2seq unless set."""
+    """Input timesteps; `len` for echo, at least 5 for seq2seq unless set."""
     windows: int = Field(default=DERIVED, ge=1, le=1_000_000)
     """Overlapping windows cut from one random sequence of `windows + n_in - 1` integers."""
     batch_size: int = Field(default=DERIVED, ge=1, le=1_000_000)
-    """Windows of one update; divides `windows`."""
+    """Windows per update; divides `windows`."""
     epochs: int = Field(default=DERIVED, ge=1, le=1_000_000_000)
     """Fresh random sequences trained on, each once."""
     learning_rate: float = Field(default=0.001, gt=0)
@@ -75,34 +75,34 @@ class TrialSettings(BaseModel):
     vocab: int = Field(default=100, ge=2, le=1_000_000)
     """Width of the one-hot encoding."""
     values: int = Field(default=99, ge=1, le=1_000_000)
-    """How many distinct integers are drawn, 0 to `values - 1`."""
+    """Number of distinct integers drawn, 0 to `values - 1`."""
     eval_sequences: int = Field(default=50, ge=1, le=1_000_000)
-    """Held-out sequences that the trained network is measured on."""
+    """Held-out sequences that the trained network is evaluated on."""
     curve_every: int = Field(default=25, ge=1, le=1_000_000_000)
-    """Epochs behind one point of the learning curve."""
+    """Epochs per point of the learning curve."""
 
     @model_validator(mode="before")
     @classmethod
     def _resolve(cls, given: Any) -> Any:
-        """Fill in what follows from the architecture, so that every setting is explicit."""
+        """Fill in defaults and derived settings, so that every setting is explicit."""
         if not isinstance(given, Mapping) or given.get("arch") not in ARCHS:
             return given
         return resolve(given)
 
     @model_validator(mode="after")
-    def _agree(self) -> Self:
-        """Check what no single field can: the first disagreement is reported under its field's name."""
+    def _check_conflicts(self) -> Self:
+        """Check the rules between fields; the first conflict is reported under its field's name."""
         for field, message in conflicts(self.__dict__):
             raise PydanticCustomError("at_odds", "{message}", {"field": field, "message": message})
         return self
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Copy with some settings changed, validated anew: a copy must not keep the other trial's id."""
+        """Copy with some settings changed, and validate again: a copy must not keep the original's id."""
         return type(self).model_validate({**self.model_dump(), **(update or {})})
 
     @property
     def n_out(self) -> int:
-        """Timesteps out; the same as `len`."""
+        """Output timesteps; the same as `len`."""
         return self.len
 
     @property
@@ -112,23 +112,23 @@ class TrialSettings(BaseModel):
 
     @cached_property
     def trial_id(self) -> str:
-        """A readable part and 12 hexadecimal digits of BLAKE2b over `canonical_json`."""
+        """Id: a readable part, then 12 hexadecimal digits of BLAKE2b over `canonical_json`."""
         digest = hashlib.blake2b(self.canonical_json.encode(), digest_size=6).hexdigest()
         return f"{self.arch}-len{self.len}-mem{self.mem}-seed{self.seed}-{digest}"
 
     @property
     def canonical_json(self) -> str:
-        """All resolved settings and the semantics' version, keys sorted, no spaces.
+        """JSON of all resolved settings and the semantics version, keys sorted, no spaces.
 
-        A setting added in a later version must be left out here while it has its default, so that the
-        ids of earlier results stay true.
+        A setting added in a later version must be omitted here while it has its default, so that the ids
+        of earlier results stay valid.
         """
         content = {**self.model_dump(), "semantics": SEMANTICS_VERSION}
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def usual_n_in(arch: Arch, n_out: int) -> int:
-    """Return the timesteps in of a trial whose grid does not set them.
+    """Return the input timesteps of a trial whose grid does not set `n_in`.
 
     >>> usual_n_in("echo", 2), usual_n_in("seq2seq", 2), usual_n_in("seq2seq", 8)
     (2, 5, 8)
@@ -137,13 +137,13 @@ def usual_n_in(arch: Arch, n_out: int) -> int:
 
 
 def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Add to a trial's settings what the program assumes where they are silent.
+    """Add the defaults of the settings that a trial omits.
 
     Args:
         given: settings of one trial; `arch` must be one of `ARCHS`, the others may be missing or wrong.
 
     Returns:
-        The given settings unchanged (but for a whole `learning_rate`, made a float), and the defaults.
+        The given settings, unchanged but for an integer `learning_rate`, made a float, and the defaults.
     """
     resolved = {**_DEFAULTS_OF_ALL, **DEFAULTS[given["arch"]], **given}
     n_out = given.get("len")
@@ -164,11 +164,11 @@ _DEFAULTS_OF_ALL: Final[Mapping[str, Any]] = MappingProxyType(
 
 
 def conflicts(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Find what is wrong between settings that are right one by one.
+    """Find conflicts between settings that are valid one by one.
 
     Args:
-        settings: resolved settings of one trial. One that is None is not known, and its rules are
-            skipped, so that a faulty value is not reported twice.
+        settings: resolved settings of one trial. If a setting is None, its rules are skipped, so that an
+            invalid value is not reported twice.
 
     Yields:
         The field that the user should change, and a message that starts with its value.
@@ -189,7 +189,7 @@ def conflicts(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 @cache
 def _divisors(number: int) -> str:
-    """List the divisors of a number in words, the nearest few where there are many.
+    """List the divisors of a number in words, at most the eight largest.
 
     >>> _divisors(21)
     '1, 3, 7 or 21'

@@ -1,4 +1,4 @@
-"""The experiment as a notebook does it with Keras: the reference that the compiled loop is held to."""
+"""The experiment as a notebook does it with Keras: the reference for the compiled loop."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ def reset_states(model: Any) -> None:
 
 @dataclass
 class Reference:
-    """What Keras makes of a trial's first epochs."""
+    """Results of Keras for a trial's first epochs."""
 
     weights: list[Floats]
     loss: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The model is TensorFlow's in float32, whatever Keras is told by the environment or by the user's file."""
+"""The model is TensorFlow's in float32, whatever the environment or the user's keras.json say."""
 
 import json
 import os

@@ -110,7 +110,7 @@ def test_two_trials_of_one_shape_can_be_trained_in_turns(steps: CompiledSteps) -
     assert_identical(second.result(), whole(other, steps))
 
 
-def test_the_least_recently_used_shapes_are_forgotten() -> None:
+def test_the_least_recently_used_shapes_are_dropped() -> None:
     steps = CompiledSteps()
     trials = [TRIALS[0].model_copy(update={"mem": mem}) for mem in range(1, MAX_SHAPES + 2)]
     kept = [steps.of(trial) for trial in trials[:MAX_SHAPES]]
@@ -166,7 +166,7 @@ def test_a_checkpoint_of_another_trial_is_refused(steps: CompiledSteps) -> None:
 def test_a_checkpoint_made_with_something_else_is_refused(
     steps: CompiledSteps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a training of one TensorFlow and half of another would be the result of neither."""
+    """Training half with one TensorFlow and half with another would give the result of neither."""
     with monkeypatch.context() as earlier:
         earlier.setattr("tensorflow.__version__", "2.19.0")
         checkpoint = Training(TRIALS[0], steps).checkpoint()
@@ -183,9 +183,9 @@ def test_a_checkpoint_of_another_making_is_refused(steps: CompiledSteps, spoil: 
     arrays["variable_0"] = arrays["variable_0"][:-1]
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **({} if spoil == "nothing in it" else arrays))
-    sealed = hashlib.blake2b(file.getvalue(), digest_size=DIGEST_BYTES).digest() + file.getvalue()
-    with pytest.raises(ResultsError, match="not one of this raysweep"):
-        Training(TRIALS[0], steps, sealed)
+    checkpoint = hashlib.blake2b(file.getvalue(), digest_size=DIGEST_BYTES).digest() + file.getvalue()
+    with pytest.raises(ResultsError, match="not usable by this raysweep"):
+        Training(TRIALS[0], steps, checkpoint)
 
 
 def test_a_network_that_the_last_update_ruined_has_diverged(steps: CompiledSteps) -> None:

@@ -134,13 +134,13 @@ def test_an_ambiguous_beginning_lists_its_trials(ledger: Ledger, trials: Sequenc
     with pytest.raises(UsageError) as caught:
         find_trial(ledger, "seq2seq")
     first, *listed = str(caught.value).splitlines()
-    assert first == "seq2seq: 4 trials begin so; write more of one of"
+    assert first == "seq2seq: 4 trials match; give a longer prefix:"
     assert listed == [f"  {trial.trial_id}" for trial in trials[:4]]
 
 
 def test_an_unknown_trial_is_answered_with_some_that_there_are(ledger: Ledger) -> None:
     with pytest.raises(
-        UsageError, match=r"(?s)seq2seq-len5: no trial of .* begins so; there are\n  seq2seq-len4"
+        UsageError, match=r"(?s)seq2seq-len5: no trial in .* matches; the closest are:\n  seq2seq-len4"
     ):
         find_trial(ledger, "seq2seq-len5")
 

@@ -1,4 +1,4 @@
-"""A row's counts says what the trial's predictions say, counted in the files by SQL."""
+"""A row's counts equal the counts that SQL finds in the trial's files."""
 
 import json
 from dataclasses import asdict
@@ -19,7 +19,7 @@ CONTENT = planned(
 
 
 @pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
-def test_the_counts_say_what_the_files_say(tmp_path: Path, share: float) -> None:
+def test_the_counts_equal_the_counts_of_the_files(tmp_path: Path, share: float) -> None:
     results = synthetic_results(
         trials_of(CONTENT), lambda _: share, diverged=lambda trial: trial.seed == 1 and trial.len == 3
     )
@@ -35,10 +35,10 @@ def test_the_counts_say_what_the_files_say(tmp_path: Path, share: float) -> None
             files[:1],
         )
         names = [column[0] for column in row.description or ()]
-        told = dict(zip(names, row.fetchone() or (), strict=True))
-        assert {name: told[name] for name in counts.settings} == counts.settings
-        assert (told["status"], told["accuracy"]) == (counts.status, counts.accuracy)
-        assert told["seconds"] == pytest.approx(counts.seconds, abs=1e-12)
+        found = dict(zip(names, row.fetchone() or (), strict=True))
+        assert {name: found[name] for name in counts.settings} == counts.settings
+        assert (found["status"], found["accuracy"]) == (counts.status, counts.accuracy)
+        assert found["seconds"] == pytest.approx(counts.seconds, abs=1e-12)
         assert counted(files[1], counts) == (counts.windows, counts.exact_by_sequence, counts.right)
 
 
@@ -63,7 +63,7 @@ def test_a_row_without_counts_is_of_another_raysweep() -> None:
         ("manifest", "predictions", []),
     ],
 )
-def test_a_row_that_somebody_else_sealed_is_refused(
+def test_a_row_with_a_valid_checksum_but_invalid_metadata_is_refused(
     tmp_path: Path, part: str, key: str, value: object
 ) -> None:
     ledger = write_sweep(tmp_path / "s", CONTENT, synthetic_results(trials_of(CONTENT)[:1]))
@@ -75,10 +75,10 @@ def test_a_row_that_somebody_else_sealed_is_refused(
     content["tally"] = content.pop("counts")
     text = json.dumps({"schema": 1, **content})
     row.write_bytes(checksum.embed(f"raysweep-receipt:{text}{checksum.SLOT}".encode()))
-    with pytest.raises(ResultsError, match="metadata is not valid raysweep data") as told:
+    with pytest.raises(ResultsError, match="metadata is not valid raysweep data") as raised:
         ledger.manifests([trial_id])
-    assert str(told.value).startswith(f"{row}: ")
-    assert "\x1b" not in str(told.value)
+    assert str(raised.value).startswith(f"{row}: ")
+    assert "\x1b" not in str(raised.value)
     (damage,) = ledger.verify().damage
     assert damage.path == row
 

@@ -1,4 +1,4 @@
-"""What is found wrong in a results folder, by readers and by the writer, and what becomes of it."""
+"""Damage in a results folder: found by readers and the writer, quarantined by the writer."""
 
 import random
 import shutil
@@ -13,7 +13,7 @@ from tests.sweeps import ENVIRONMENT
 
 @pytest.mark.parametrize("kind", ["trials", "predictions", "curves"])
 @pytest.mark.parametrize("harm", ["truncate", "empty", "flip", "append", "delete", "folder", "swap"])
-def test_damage_is_found_set_aside_and_only_that_trial_is_missing(
+def test_damage_is_found_and_quarantined_and_only_that_trial_is_missing(
     filled: Ledger, kind: str, harm: str
 ) -> None:
     done = sorted(filled.committed() - {encoded(3, diverged=True).trial_id})
@@ -51,8 +51,8 @@ def test_damage_is_found_set_aside_and_only_that_trial_is_missing(
         assert writer.check() == []
     assert damage_of(filled) == {}
     if report:
-        (aside,) = filled.paths.damaged.iterdir()
-        assert {one.name for one in aside.iterdir()} | {f"{kind}.parquet"} == {
+        (quarantined,) = filled.paths.damaged.iterdir()
+        assert {one.name for one in quarantined.iterdir()} | {f"{kind}.parquet"} == {
             "trials.parquet",
             "predictions.parquet",
             "curves.parquet",
@@ -65,17 +65,17 @@ def test_a_diverged_trial_with_predictions_is_damage(filled: Ledger) -> None:
     assert list(damage_of(filled)) == [f"predictions/{trial.trial_id}.parquet"]
 
 
-def test_a_lost_row_is_told_by_the_tables_that_it_leaves(filled: Ledger) -> None:
+def test_tables_without_a_row_are_reported(filled: Ledger) -> None:
     lost = min(filled.committed() - {encoded(3, diverged=True).trial_id})
     filled.paths.table("trials", lost).unlink()
     assert sorted(damage_of(filled)) == [f"curves/{lost}.parquet", f"predictions/{lost}.parquet"]
-    with filled.open_for_writing():  # a commit under way is none
+    with filled.open_for_writing():  # a commit in progress is not damage
         filled.paths.table("curves", lost).write_bytes(b"")
         assert damage_of(filled) == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"format": 2}', b"\xff", b"[" * 100_000])
-def test_a_torn_record_or_failure_or_checkpoint_is_told_and_hinders_nothing(
+def test_a_torn_record_or_failure_or_checkpoint_is_reported_and_hinders_nothing(
     filled: Ledger, content: bytes
 ) -> None:
     trial_id = encoded(7).trial_id
@@ -96,7 +96,7 @@ def test_a_torn_record_or_failure_or_checkpoint_is_told_and_hinders_nothing(
         assert writer.checkpoint(trial_id) == b"new"
 
 
-def test_a_record_changed_in_any_byte_is_told(filled: Ledger) -> None:
+def test_a_record_changed_in_any_byte_is_reported(filled: Ledger) -> None:
     with filled.open_for_writing() as writer:
         writer.begin_run("lengths", {"grid": {"arch": ["echo"], "mem": [11]}}, ENVIRONMENT)
     written = filled.paths.record.read_bytes()
@@ -108,7 +108,7 @@ def test_a_record_changed_in_any_byte_is_told(filled: Ledger) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "socket", "torn"])
-def test_whatever_is_in_the_place_of_a_file_is_set_aside(
+def test_any_entry_in_the_place_of_a_file_is_quarantined(
     filled: Ledger, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     missing = encoded(7)
@@ -138,20 +138,20 @@ def test_whatever_is_in_the_place_of_a_file_is_set_aside(
     }
 
 
-def test_damage_has_its_path_and_words(filled: Ledger) -> None:
+def test_damage_has_a_path_and_a_description(filled: Ledger) -> None:
     hit = filled.paths.table("curves", min(filled.committed()))
     hit.unlink()
     assert filled.verify().damage == (Damage(hit, "the file is missing"),)
 
 
-def test_a_copy_under_another_name_is_told_for_patterns_would_count_it(filled: Ledger) -> None:
+def test_a_renamed_copy_is_reported_because_patterns_would_count_it(filled: Ledger) -> None:
     row = next(filled.paths.trials.iterdir())
     copy = filled.paths.trials / f"{row.stem} (copy).parquet"
     copy.write_bytes(row.read_bytes())
     assert damage_of(filled) == {f"trials/{copy.name}": "no trial's file; move it elsewhere"}
 
 
-def test_a_folder_where_a_left_over_would_be_is_moved_aside(filled: Ledger) -> None:
+def test_a_folder_in_the_place_of_a_file_to_clean_up_is_quarantined(filled: Ledger) -> None:
     trial_id = next(iter(filled.committed()))
     for path in (filled.paths.checkpoint(trial_id), filled.paths.failure(trial_id)):
         path.mkdir()

@@ -1,4 +1,4 @@
-"""What a trial is written as: round trips, bytes that repeat, bytes that vouch for themselves."""
+"""The encoding of a trial: round trips, reproducible bytes, embedded checksums."""
 
 import hashlib
 import io
@@ -89,7 +89,7 @@ def test_the_columns_are_the_contract() -> None:
     ]  # fmt: skip
 
 
-def test_the_row_says_what_the_arrays_say() -> None:
+def test_the_row_agrees_with_the_arrays() -> None:
     made = result(len=2)
     assert made.predictions is not None
     right = made.predictions.predicted == made.predictions.expected
@@ -101,15 +101,15 @@ def test_the_row_says_what_the_arrays_say() -> None:
     assert encoding.settings_of(row) == made.settings
 
 
-def test_the_row_vouches_for_the_other_files() -> None:
+def test_the_row_has_sizes_and_checksums_of_the_other_files() -> None:
     trial = encode(result(), PROVENANCE)
     assert trial.predictions is not None
-    row, told = read_row(trial.trials), read_manifest(trial.trials)
+    row, manifest_read = read_row(trial.trials), read_manifest(trial.trials)
     for kind, data in (("predictions", trial.predictions), ("curves", trial.curves)):
         assert row[f"{kind}_size"] == len(data)
         assert row[f"{kind}_sha256"] == hashlib.sha256(data).hexdigest()
-    assert told.columns().items() <= row.items()
-    assert told.trial_id == row["trial_id"]
+    assert manifest_read.columns().items() <= row.items()
+    assert manifest_read.trial_id == row["trial_id"]
 
 
 def test_a_diverged_trial_has_nulls_and_no_predictions() -> None:
@@ -172,18 +172,18 @@ def test_scattered_flips_of_a_row_are_noticed(noise: random.Random, flips: int) 
 
 
 @given(payload=st.binary())
-def test_a_sealed_payload_comes_back_and_any_other_does_not(payload: bytes) -> None:
-    sealed = checksum.append(payload)
-    assert checksum.strip(sealed) == payload
-    assert checksum.strip(checksum.append(sealed)) == sealed
+def test_a_payload_with_its_checksum_is_returned_and_any_other_is_refused(payload: bytes) -> None:
+    data = checksum.append(payload)
+    assert checksum.strip(data) == payload
+    assert checksum.strip(checksum.append(data)) == data
     with pytest.raises(ResultsError):
-        checksum.strip(sealed + b"x")
+        checksum.strip(data + b"x")
     with pytest.raises(ResultsError):
-        checksum.strip(b"x" + sealed)
+        checksum.strip(b"x" + data)
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"\0" * 1000, checksum.append(b"not Parquet")])
-def test_what_is_no_row_is_refused(data: bytes) -> None:
+def test_bytes_that_are_not_a_row_are_refused(data: bytes) -> None:
     for read in (read_row, read_manifest, lambda data: read_table(data, TRIALS)):
         with pytest.raises(ResultsError):
             read(data)

@@ -37,7 +37,7 @@ def test_a_ledger_of_no_folder_is_empty_and_makes_none(ledger: Ledger) -> None:
     assert not ledger.paths.folder.exists()
 
 
-def test_what_is_committed_is_there_in_its_bytes_and_nothing_else(ledger: Ledger) -> None:
+def test_a_commit_writes_its_bytes_and_nothing_else(ledger: Ledger) -> None:
     trial = encoded()
     with ledger.open_for_writing() as writer:
         writer.commit(trial)
@@ -61,7 +61,7 @@ def test_a_diverged_trial_is_committed_without_predictions(ledger: Ledger) -> No
     assert len(ledger.files("curves")) == 1
 
 
-def test_the_first_commit_of_a_trial_stays(ledger: Ledger) -> None:
+def test_the_first_commit_of_a_trial_is_kept(ledger: Ledger) -> None:
     first = encoded(0)
     second = encode(synthetic_result(synthetic_settings(seed=0), np.random.default_rng(99)), PROVENANCE)
     assert second.trial_id == first.trial_id
@@ -116,7 +116,7 @@ def test_a_failure_is_kept_until_the_trial_succeeds(ledger: Ledger) -> None:
 
 
 def test_any_text_of_a_failure_can_be_kept(ledger: Ledger) -> None:
-    """Also what a worker printed that is no UTF-8, and a traceback without end."""
+    """Including output that is not UTF-8, and a very long traceback."""
     trial_id = encoded().trial_id
     with ledger.open_for_writing() as writer:
         writer.record_failure(failure(trial_id, "caf\udce9" + "x" * 200_000 + "the end"))
@@ -125,7 +125,7 @@ def test_any_text_of_a_failure_can_be_kept(ledger: Ledger) -> None:
     assert len(kept) == 100_000
 
 
-def test_a_checkpoint_comes_back_until_the_trial_succeeds(ledger: Ledger) -> None:
+def test_a_checkpoint_is_kept_until_the_trial_succeeds(ledger: Ledger) -> None:
     trial = encoded()
     with ledger.open_for_writing() as writer:
         assert writer.checkpoint(trial.trial_id) is None
@@ -141,7 +141,7 @@ def test_a_checkpoint_comes_back_until_the_trial_succeeds(ledger: Ledger) -> Non
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", ".", "a/b-c", "UPPER-x", "a-b\n"])
-def test_an_id_that_could_leave_the_folder_is_refused(ledger: Ledger, name: str) -> None:
+def test_an_id_that_could_escape_the_folder_is_refused(ledger: Ledger, name: str) -> None:
     with ledger.open_for_writing() as writer:
         for act in (
             lambda: writer.put_checkpoint(name, b""),
@@ -153,7 +153,7 @@ def test_an_id_that_could_leave_the_folder_is_refused(ledger: Ledger, name: str)
         assert entries(ledger.paths.folder) == [".lock"]
 
 
-def test_opening_removes_what_an_earlier_writer_left(filled: Ledger) -> None:
+def test_opening_cleans_up_after_an_earlier_writer(filled: Ledger) -> None:
     before = entries(filled.paths.folder)
     committed, orphan = min(filled.committed()), encoded(7)
     with filled.open_for_writing() as writer:
@@ -201,7 +201,7 @@ def test_the_cost_of_a_commit_does_not_grow(ledger: Ledger, monkeypatch: pytest.
     assert counts[0].count("fsync") == 6
 
 
-def test_a_commit_that_fails_half_way_is_taken_back(filled: Ledger) -> None:
+def test_a_commit_that_fails_half_way_is_rolled_back(filled: Ledger) -> None:
     trial = encoded(7)
     with filled.open_for_writing() as writer:
         filled.paths.table("curves", trial.trial_id).mkdir()

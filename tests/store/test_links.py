@@ -1,4 +1,4 @@
-"""A results folder is a folder of files: links are refused, and nothing they lead to is touched."""
+"""Symbolic links in a results folder are refused, and their targets are not touched."""
 
 from pathlib import Path
 from typing import Literal
@@ -37,7 +37,7 @@ def test_a_file_that_is_a_link_is_refused(filled: Ledger, tmp_path: Path, kind: 
 
 
 @pytest.mark.parametrize("kind", ["predictions", "curves"])
-def test_a_trial_with_a_link_is_not_shown_and_named_once(
+def test_a_trial_with_a_link_is_refused_and_the_path_is_named_once(
     filled: Ledger, tmp_path: Path, kind: Literal["predictions", "curves"]
 ) -> None:
     trial_id = min(filled.committed())
@@ -62,7 +62,7 @@ def test_a_linked_lock_or_record_is_never_followed(filled: Ledger, tmp_path: Pat
     assert target.read_bytes() == b"precious"
 
 
-def test_the_folder_must_be_one(tmp_path: Path) -> None:
+def test_the_folder_must_be_a_directory(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("")
     with pytest.raises(StorageError, match="Not a directory"), Ledger(path).open_for_writing():

@@ -1,4 +1,4 @@
-"""What people's own tools read: Arrow, DuckDB, Polars and pandas over the same files."""
+"""Arrow, DuckDB, Polars and pandas read the same files."""
 
 from pathlib import Path
 
@@ -132,7 +132,7 @@ def test_pandas_reads_the_folder(folder: Path) -> None:
 
 
 def test_results_of_the_released_schema_stay_readable() -> None:
-    """Files that were written once and are never written again: whoever breaks this breaks users' results."""
+    """The golden files are never rewritten: a change that breaks this test breaks users' results."""
     folder = Path(__file__).parent / "golden" / "schema-1"
     ledger = Ledger(folder)
     assert ledger.verify().damage == ()

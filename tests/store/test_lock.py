@@ -28,7 +28,7 @@ with lock(Path(sys.argv[1])):
 
 @contextmanager
 def holding(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds the lock until its input ends, or it is killed."""
+    """Run a process that holds the lock until its input ends or the process is killed."""
     command = [sys.executable, "-c", HOLD, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -40,7 +40,7 @@ def holding(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def holder(**changes: object) -> str:
-    """The content of a lock file, as this process would write it but for the changes."""
+    """Return the content of a lock file of this process, with changes."""
     return Holder.current().model_copy(update=changes).model_dump_json()
 
 
@@ -49,7 +49,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / ".lock"
 
 
-def test_a_lock_is_gone_when_it_is_released(path: Path) -> None:
+def test_a_released_lock_is_removed(path: Path) -> None:
     for _ in range(2):
         with lock(path):
             assert live_holder(path) == Holder.current()
@@ -63,7 +63,7 @@ def test_a_lock_of_this_very_process_is_refused(path: Path) -> None:
         assert live_holder(path) == Holder.current()
 
 
-def test_a_live_holder_is_named_and_left_in_peace(path: Path) -> None:
+def test_a_live_holder_is_named_and_not_disturbed(path: Path) -> None:
     with holding(path) as process:
         for _ in range(3):
             with pytest.raises(LockedError) as refused, lock(path):
@@ -106,8 +106,8 @@ def test_a_reboot_ends_every_holder(path: Path) -> None:
         pass
 
 
-def test_a_live_holder_is_refused_where_the_kernels_locks_do_not_reach(path: Path) -> None:
-    """As on a network file system without locks: only the content tells."""
+def test_a_live_holder_is_respected_without_the_kernels_locks(path: Path) -> None:
+    """As on a network file system without locks, where only the content decides."""
     with subprocess.Popen(["sleep", "60"]) as process:
         started = int(Path(f"/proc/{process.pid}/stat").read_text().split()[21])
         path.write_text(holder(pid=process.pid, started=started))
@@ -119,7 +119,7 @@ def test_a_live_holder_is_refused_where_the_kernels_locks_do_not_reach(path: Pat
         pass
 
 
-def test_another_host_is_refused_with_the_way_out(path: Path) -> None:
+def test_a_holder_on_another_host_is_respected_and_the_message_says_what_to_do(path: Path) -> None:
     path.write_text(holder(host="far\x1b[31m", boot="its own"))
     with pytest.raises(LockedError) as refused, lock(path):
         pass
@@ -132,22 +132,24 @@ def test_another_host_is_refused_with_the_way_out(path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "null", '{"pid": 1}', "\0" * 100, "x" * 10_000])
-def test_a_lock_that_names_nobody_is_refused_with_the_way_out(path: Path, content: str) -> None:
+def test_a_lock_without_a_holders_name_is_respected_and_the_message_says_what_to_do(
+    path: Path, content: str
+) -> None:
     path.write_text(content)
-    with pytest.raises(LockedError, match="does not say who holds it") as refused, lock(path):
+    with pytest.raises(LockedError, match="does not name its holder") as refused, lock(path):
         pass
     assert f"delete {path}" in str(refused.value)
 
 
 def test_an_empty_lock_is_free(path: Path) -> None:
-    """A holder that died before it could sign."""
+    """As from a holder that died before writing its name."""
     path.touch()
     with lock(path):
         pass
 
 
-def test_of_many_at_once_one_gets_it(path: Path) -> None:
-    """Also while holders end and remove the file under those who wait."""
+def test_of_many_threads_one_gets_the_lock(path: Path) -> None:
+    """Even while holders remove the file for which other threads wait."""
     inside, most, taken = 0, 0, 0
     guard = threading.Lock()
 
@@ -175,14 +177,14 @@ def test_of_many_at_once_one_gets_it(path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_lock_deleted_under_its_holder_is_not_taken_from_the_next(path: Path) -> None:
+def test_if_a_held_lock_was_deleted_the_next_holders_lock_is_kept(path: Path) -> None:
     with lock(path):
         path.unlink()
         path.write_text("the next one's")
     assert path.read_text() == "the next one's"
 
 
-def test_who_leaves_at_once_removes_its_own_lock_only(path: Path) -> None:
+def test_a_process_that_exits_at_once_removes_its_own_lock_only(path: Path) -> None:
     with lock(path):
         release(path)
         assert not path.exists()

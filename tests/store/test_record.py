@@ -1,4 +1,4 @@
-"""`sweep.json`: what was asked, and each run."""
+"""`sweep.json`: the requested grid and each run."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def read(ledger: Ledger) -> SweepRecord:
     return found
 
 
-def test_a_run_is_there_from_its_start_and_has_its_end(ledger: Ledger) -> None:
+def test_a_run_is_recorded_at_its_start_and_its_end(ledger: Ledger) -> None:
     with ledger.open_for_writing() as writer:
         writer.begin_run("lengths", GRID, ENVIRONMENT)
         (run,) = read(ledger).runs
@@ -57,22 +57,22 @@ def test_the_latest_grid_counts_and_killed_runs_have_no_end(ledger: Ledger) -> N
     assert [run.exit_code for run in read(ledger).runs] == [None, None, 0]
 
 
-def test_an_end_without_a_beginning_is_nothing(ledger: Ledger) -> None:
+def test_an_end_without_a_start_is_not_recorded(ledger: Ledger) -> None:
     with ledger.open_for_writing() as writer:
         writer.end_run(0)
     assert ledger.record() is None
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"format": 99}', "[]"])
-def test_a_torn_record_is_set_aside_and_rebuilt(ledger: Ledger, content: str) -> None:
+def test_a_torn_record_is_quarantined_and_rebuilt(ledger: Ledger, content: str) -> None:
     with ledger.open_for_writing():
         ledger.paths.record.write_text(content)
     assert ledger.record() is None
     with ledger.open_for_writing() as writer:
         writer.begin_run("lengths", GRID, ENVIRONMENT)
     assert len(read(ledger).runs) == 1
-    (aside,) = ledger.paths.damaged.iterdir()
-    assert (aside / "sweep.json").read_text() == content
+    (quarantined,) = ledger.paths.damaged.iterdir()
+    assert (quarantined / "sweep.json").read_text() == content
     assert ledger.verify().damage == ()
 
 
@@ -85,7 +85,7 @@ def test_the_history_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch)
     assert [run.exit_code for run in read(ledger).runs] == [2, 3, 4]
 
 
-def test_the_surroundings_are_told() -> None:
+def test_the_environment_is_described() -> None:
     found = run_environment()
     assert found.host
     assert found.cpu_model

@@ -24,15 +24,15 @@ def ledger(tmp_path: Path) -> Ledger:
     return ledger
 
 
-def test_what_finished_trials_have_cost(ledger: Ledger) -> None:
+def test_the_runtimes_of_finished_trials(ledger: Ledger) -> None:
     costs = {cost.settings: cost.seconds for cost in measured(ledger)}
     assert costs == {synthetic_settings(seed=0): 11.5, synthetic_settings(seed=1): 21.5}
 
 
-def test_nothing_is_measured_where_nothing_is_there(tmp_path: Path) -> None:
+def test_without_a_folder_there_are_no_measurements(tmp_path: Path) -> None:
     assert measured(Ledger(tmp_path / "none")) == []
 
 
-def test_a_damaged_row_leaves_the_pace_to_be_assumed(ledger: Ledger) -> None:
+def test_a_damaged_row_gives_no_measurements(ledger: Ledger) -> None:
     Path(ledger.files("trials")[0]).write_bytes(b"torn")
     assert measured(ledger) == []

@@ -44,12 +44,12 @@ def test_an_assumed_epoch_is_near_the_measured_ones(trial, milliseconds):
     assert milliseconds[0] < epoch_ms < milliseconds[1]
 
 
-def test_a_pace_is_assumed_until_something_is_measured():
+def test_the_runtime_is_assumed_until_a_trial_is_measured():
     assert RuntimeEstimate().n_measured == 0
     assert RuntimeEstimate().seconds(echo()) == assumed_seconds(echo())
 
 
-def test_a_pace_comes_from_the_closest_kin():
+def test_the_ratio_comes_from_the_closest_group():
     estimate = RuntimeEstimate([Measured(echo(), 3 * assumed_seconds(echo()))])
     estimate.add(Measured(seq2seq(), 5 * assumed_seconds(seq2seq())))
     estimate.add(Measured(seq2seq(mem=300), 7 * assumed_seconds(seq2seq(mem=300))))

@@ -112,7 +112,7 @@ def test_seq2seq_reads_five_timesteps_or_as_many_as_it_writes():
         ({"values": 101}, "values", "101 is more than vocab = 100; use at most 100"),
     ],
 )
-def test_settings_that_disagree_are_refused_by_name(change, field, message):
+def test_conflicting_settings_are_refused_by_name(change, field, message):
     trial = {"arch": "seq2seq", "len": 2, "mem": 16, "seed": 0, **change}
     assert list(conflicts(resolve(trial))) == [(field, message)]
     with pytest.raises(ValidationError) as caught:
@@ -121,7 +121,7 @@ def test_settings_that_disagree_are_refused_by_name(change, field, message):
     assert (error["ctx"]["field"], error["msg"]) == (field, message)
 
 
-def test_all_disagreements_are_found_and_unknown_values_are_passed_over():
+def test_all_conflicts_are_found_and_unknown_values_are_skipped():
     trial = {**ECHO, "batch_size": 7, "values": 101}
     assert [field for field, _ in conflicts(resolve(trial))] == ["batch_size", "values"]
     assert not list(conflicts(resolve({**trial, "batch_size": None, "vocab": None, "len": None})))
@@ -134,7 +134,7 @@ def test_all_disagreements_are_found_and_unknown_values_are_passed_over():
         {"arch": "rnn"}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"memm": 16}, {"len": None},
     ],
 )  # fmt: skip
-def test_nothing_is_coerced_clamped_or_passed_over(change):
+def test_nothing_is_coerced_clamped_or_ignored(change):
     with pytest.raises(ValidationError):
         TrialSettings(**{**ECHO, **change})
 
