@@ -119,7 +119,6 @@ def plan(
     from raysweep.grid import read_grid
     from raysweep.report.plan_report import plan_view
     from raysweep.store.ledger import Ledger
-    from raysweep.store.timings import measured
     from raysweep.trial.cost import RuntimeEstimate
 
     asked = read_grid(grid, name=name)
@@ -129,7 +128,7 @@ def plan(
         plan_view(
             asked,
             ledger.committed_with_expected_sizes(),
-            RuntimeEstimate(measured(ledger)),
+            RuntimeEstimate(ledger.timings()),
             cores,
             local_gpus(),
         )

@@ -12,7 +12,6 @@ from typing import Any, Final, Literal
 from raysweep.analysis.interval import Interval, interval_of_mean
 from raysweep.store.counts import SETTING_NAMES, TrialCounts
 from raysweep.store.ledger import Failure, Ledger
-from raysweep.store.planned import planned_trials
 from raysweep.trial.settings import TrialSettings
 
 CELL_SETTINGS: Final = tuple(name for name in SETTING_NAMES if name != "seed")
@@ -108,7 +107,7 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
         ResultsError: a committed file is damaged, or its schema is unknown to this version.
     """
     record = ledger.record()
-    planned = planned_trials(record)
+    planned = ledger.planned()
     failures = ledger.failures()  # before the trials: a trial that succeeds meanwhile counts as done
     manifests = ledger.manifests(sorted(ledger.committed()))
     done = {trial_id: manifest.counts for trial_id, manifest in manifests.items()}

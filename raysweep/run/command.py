@@ -29,7 +29,6 @@ from raysweep.run.temporary import remove_left_overs
 from raysweep.store.environment import run_environment
 from raysweep.store.ledger import Ledger, Writer
 from raysweep.store.lock import release
-from raysweep.store.timings import measured
 from raysweep.trial.cost import RuntimeEstimate
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class Run:
         for damage in self.writer.check():
             then = "trained again" if damage.trial_id in planned else "not trained again: not of this grid"
             say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, {then}")
-        self.state = self._what_is_missing(RuntimeEstimate(measured(self.ledger)))
+        self.state = self._what_is_missing(RuntimeEstimate(self.ledger.timings()))
 
     def _train_with(self, driver: Driver) -> None:
         """Train round after round, until nothing is missing that has an attempt left."""

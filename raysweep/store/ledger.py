@@ -9,8 +9,10 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from raysweep.errors import ResultsError, StorageError, UnknownSchemaError, UsageError
+from raysweep.errors import GridError, ResultsError, StorageError, UnknownSchemaError, UsageError
+from raysweep.grid import grid_from_content
 from raysweep.store.files import Folder, refuse_link
 from raysweep.store.lock import live_holder, lock
 from raysweep.store.manifest import Manifest, read_manifest
@@ -27,8 +29,13 @@ from raysweep.store.verify import (
     unfinished_damage,
 )
 from raysweep.store.writer import Writer
+from raysweep.trial.cost import Measured
+from raysweep.trial.settings import TrialSettings
 
 __all__ = ["Damage", "Failure", "Ledger", "SweepRecord", "VerifyReport", "Writer"]
+
+MAX_TIMINGS: Final = 200
+"""Most rows that are read for an estimate of runtimes."""
 
 
 class Ledger:
@@ -110,6 +117,29 @@ class Ledger:
         `verify` reports a torn file, and the next run replaces it.
         """
         return from_json(SweepRecord, bytes_of(self.paths.record))
+
+    def planned(self) -> dict[str, TrialSettings] | None:
+        """Return the trials of the latest grid, by id; None if `sweep.json` or its grid is invalid."""
+        if (record := self.record()) is None:
+            return None
+        try:
+            grid = grid_from_content(record.content, source="sweep.json")
+        except GridError:
+            return None
+        return {settings.trial_id: settings for settings in grid.trials}
+
+    def timings(self) -> list[Measured]:
+        """Return the runtimes of at most `MAX_TIMINGS` committed trials, spread over all.
+
+        If one of their rows cannot be read, there are none; `verify` and `run` report what is wrong.
+        """
+        trial_ids = sorted(self.committed())
+        try:
+            manifests = self.manifests(trial_ids[:: len(trial_ids) // MAX_TIMINGS + 1])
+        except ResultsError:
+            return []
+        done = [manifest.counts for manifest in manifests.values() if manifest.counts.status == "done"]
+        return [Measured(TrialSettings(**counts.settings), counts.seconds) for counts in done]
 
     def no_sweep(self) -> UsageError:
         """Return the error for a folder without results."""

@@ -8,7 +8,6 @@ from raysweep.store.encoding import DecodedTrial, EncodedTrial, decode
 from raysweep.store.files import read_file, refuse_link
 from raysweep.store.ledger import Failure, Ledger
 from raysweep.store.paths import Kind
-from raysweep.store.planned import planned_trials
 from raysweep.store.verify import DAMAGE_REMEDY
 from raysweep.text import clean_text
 from raysweep.trial.settings import TrialSettings
@@ -35,7 +34,7 @@ def find_trial(ledger: Ledger, prefix: str) -> str:
     Raises:
         UsageError: no trial matches, or more than one; the message lists candidates.
     """
-    known = sorted({*ledger.committed(), *ledger.failures(), *(planned_trials(ledger.record()) or ())})
+    known = sorted({*ledger.committed(), *ledger.failures(), *(ledger.planned() or ())})
     found = _with_prefix(prefix, known)
     if prefix in known or len(found) == 1:
         return prefix if prefix in known else found[0]
@@ -67,7 +66,7 @@ def read_trial(ledger: Ledger, trial_id: str) -> TrialRecord:
     """
     rows = _read(ledger, "trials", trial_id)
     if rows is None:
-        planned = planned_trials(ledger.record()) or {}
+        planned = ledger.planned() or {}
         return TrialRecord(trial_id, planned.get(trial_id), None, ledger.failures().get(trial_id))
     curves = _read(ledger, "curves", trial_id)
     if curves is None:

@@ -8,7 +8,6 @@ import pytest
 
 from raysweep.store.encoding import encode
 from raysweep.store.ledger import Ledger
-from raysweep.store.timings import measured
 from tests.make_results import PROVENANCE, synthetic_result, synthetic_settings
 
 
@@ -25,14 +24,14 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def test_the_runtimes_of_finished_trials(ledger: Ledger) -> None:
-    costs = {cost.settings: cost.seconds for cost in measured(ledger)}
+    costs = {cost.settings: cost.seconds for cost in ledger.timings()}
     assert costs == {synthetic_settings(seed=0): 11.5, synthetic_settings(seed=1): 21.5}
 
 
 def test_without_a_folder_there_are_no_measurements(tmp_path: Path) -> None:
-    assert measured(Ledger(tmp_path / "none")) == []
+    assert Ledger(tmp_path / "none").timings() == []
 
 
 def test_a_damaged_row_gives_no_measurements(ledger: Ledger) -> None:
     Path(ledger.files("trials")[0]).write_bytes(b"torn")
-    assert measured(ledger) == []
+    assert ledger.timings() == []
