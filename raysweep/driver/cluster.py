@@ -19,8 +19,8 @@ from raysweep.driver.trust import check_answers, check_trust, names_a_port
 from raysweep.driver.variables import SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.driver.watchdog import Lost, watch_addresses, watch_children
 from raysweep.errors import ClusterError
-from raysweep.grid import Resources
 from raysweep.machine import OomKills
+from raysweep.trial.resources import Resources
 
 OBJECT_STORE_BYTES: Final = 256 * 2**20
 """Shared memory of the private cluster: results are some 50 KB, checkpoints some 15 MB."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from raysweep.errors import ClusterError, UsageError
-from raysweep.grid import Resources
 from raysweep.machine import local_cpus, local_gpus
 from raysweep.run.surroundings import require_limits
+from raysweep.trial.resources import Resources
 
 
 @dataclass(frozen=True)

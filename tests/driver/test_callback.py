@@ -38,8 +38,8 @@ class Round:
         from raysweep.driver.callback import ReportingCallback
         from raysweep.driver.cluster import Cluster
         from raysweep.driver.deadlines import Deadlines
-        from raysweep.grid import Resources
         from raysweep.machine import OomKills
+        from raysweep.trial.resources import Resources
 
         self.now = 0.0
         cluster = Cluster(2, Resources(), private=True, host="here", oom_kills=OomKills())

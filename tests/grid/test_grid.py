@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from raysweep.errors import GridError
-from raysweep.grid import Grid, Resources, grid_from_content, read_grid
+from raysweep.grid import Grid, grid_from_content, read_grid
 from raysweep.grid.yaml_file import MAX_BYTES
+from raysweep.trial.resources import Resources
 from raysweep.trial.settings import TrialSettings
 
 ROOT = Path(__file__).parents[2]
@@ -303,3 +304,14 @@ def test_one_mistake_in_many_trials_is_one_error(tmp_path):
     assert problems_of(tmp_path, text) == [
         "asked.yaml:3: defaults.batch_size: 20 does not divide windows = 21; use 1, 3, 7 or 21"
     ]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("grids/*.yaml")), ids=lambda path: path.stem)
+def test_the_trials_of_a_grid_are_what_their_settings_say_alone(path):
+    """They are checked once, as values of the file; validated anew they are the same."""
+    for trial in read_grid(path).trials:
+        again = TrialSettings(**trial.model_dump())
+        assert again == trial
+        assert again.trial_id == trial.trial_id
+        kinds = [[type(value) for value in one.model_dump().values()] for one in (again, trial)]
+        assert kinds[0] == kinds[1]

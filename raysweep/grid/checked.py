@@ -1,0 +1,136 @@
+"""Checked values of a grid file: from nodes to the name, the resources, the sections and the blocks.
+
+An invalid value becomes None, so that reading goes on and one mistake is reported once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+
+from raysweep.grid.blocks import Block, missing_settings
+from raysweep.grid.nodes import Entry, Items, Node, Problem, Scalar, Table, shown
+from raysweep.grid.values import FIELDS, Axis, accepted, found, read_axis, read_table, read_value
+from raysweep.trial.resources import Resources
+from raysweep.trial.settings import ARCHS, Name
+
+_SECTIONS: Final = ("defaults", *ARCHS)
+_TOP: Final = ("name", "grid", *_SECTIONS, "resources")
+
+_NAME: Final = FieldInfo.from_annotation(Name)
+
+
+@dataclass(frozen=True)
+class CheckedGrid:
+    """The values of a grid file, each valid or None."""
+
+    line: int
+    """Of the key `grid`; 0 if there is none."""
+    name: str
+    resources: Resources
+    sections: Mapping[str, Mapping[str, Axis]]
+    """Settings of every trial (`defaults`) and of each architecture, as axes of one value."""
+    blocks: list[Block]
+
+    def content(self) -> dict[str, Any]:
+        """Return the file as plain JSON-able values, ranges expanded."""
+        grid = [{setting: list(axis.values) for setting, axis in b.axes.items()} for b in self.blocks]
+        given = {
+            where: {setting: axis.values[0] for setting, axis in section.items()}
+            for where, section in self.sections.items()
+            if section
+        }
+        return {"name": self.name, "grid": grid, **given, "resources": self.resources.model_dump()}
+
+
+def check(root: Node, stem: str, override: str | None, problems: list[Problem]) -> CheckedGrid:
+    """Check every value of a grid file.
+
+    Args:
+        root: the file's tree.
+        stem: the file's name without its ending; the sweep's name if the file has none.
+        override: the sweep's name from the command line.
+        problems: list to which problems are added.
+    """
+    top, meant = read_table(root, "", _TOP, problems)
+    if isinstance(root, Table) and "grid" not in {*top, *meant}:
+        problems.append(Problem(root.line, "grid", "missing; write the settings to combine under this key"))
+    name = _name(top.get("name"), stem, override, problems)
+    resources = _resources(top.get("resources"), problems)
+    sections = {where: _section(top.get(where), where, problems) for where in _SECTIONS}
+    blocks = _blocks(top.get("grid"), sections, problems)
+    line = top["grid"].line if "grid" in top else 0
+    return CheckedGrid(line, name, resources, sections, blocks)
+
+
+def _name(entry: Entry | None, stem: str, override: str | None, problems: list[Problem]) -> str:
+    """Take the sweep's name from the command line, the file's `name`, or the file name."""
+    rule = "use 1 to 80 of the characters A-Z a-z 0-9 . _ -, not starting with a dot"
+    if entry and (not isinstance(entry.value, Scalar) or accepted(_NAME, entry.value.value) is None):
+        number = isinstance(entry.value, Scalar) and accepted(_NAME, entry.value.text) is not None
+        remedy = "write it in quotes" if number else rule
+        problems.append(Problem(entry.line, "name", f"found {found(entry.value)}; {remedy}"))
+    if override is not None:
+        if accepted(_NAME, override) is None:
+            problems.append(Problem(0, "--name", f"found the text {shown(override)}; {rule}"))
+        return override
+    if entry:
+        return entry.value.text if isinstance(entry.value, Scalar) else ""
+    if accepted(_NAME, stem) is None:
+        message = f"not set, and the file name {shown(stem)} is not a valid sweep name; {rule}"
+        problems.append(Problem(1, "name", message))
+    return stem
+
+
+def _resources(entry: Entry | None, problems: list[Problem]) -> Resources:
+    fields = Resources.model_fields
+    if entry is None:
+        return Resources()
+    given, _ = read_table(entry.value, "resources", fields, problems)
+    amounts = {
+        key: read_value(given[key].value, f"resources.{key}", fields[key], problems, "resources")
+        for key in given
+    }
+    gpu = amounts.get("gpu")
+    if gpu is not None and gpu > 1 and not gpu.is_integer():
+        message = f"found {gpu:g}; write a share of one GPU (such as 0.5), or a whole number of GPUs"
+        problems.append(Problem(given["gpu"].line, "resources.gpu", message))
+    return Resources(**{key: amount for key, amount in amounts.items() if amount is not None})
+
+
+def _section(entry: Entry | None, where: str, problems: list[Problem]) -> dict[str, Axis]:
+    """Read `defaults` or an architecture's section; every setting becomes an axis of one value."""
+    if entry is None:
+        return {}
+    known = [setting for setting in FIELDS if setting != "arch" or where == "defaults"]
+    given, meant = read_table(entry.value, where, known, problems)
+    section = {
+        key: Axis(
+            item.line,
+            f"{where}.{key}",
+            [read_value(item.value, f"{where}.{key}", FIELDS[key], problems, "section")],
+        )
+        for key, item in given.items()
+    }
+    return {key: Axis(entry.line, f"{where}.{key}", [None]) for key in meant} | section
+
+
+def _blocks(
+    entry: Entry | None, sections: Mapping[str, Mapping[str, Axis]], problems: list[Problem]
+) -> list[Block]:
+    if entry is None:
+        return []
+    nodes = entry.value.items if isinstance(entry.value, Items) else (entry.value,)
+    if not nodes:
+        problems.append(Problem(entry.line, "grid", "an empty list makes no trials; write at least one grid"))
+    blocks = []
+    for node in nodes:
+        given, meant = read_table(node, "grid", FIELDS, problems)
+        axes = {key: read_axis(item, FIELDS[key], problems) for key, item in given.items()}
+        unknown = {key: Axis(node.line, f"grid.{key}", [None]) for key in meant if key not in axes}
+        block = Block(node.line, axes | unknown, sections)
+        if isinstance(node, Table):
+            problems.extend(missing_settings(block))
+        blocks.append(block)
+    return blocks
