@@ -14,7 +14,7 @@ def main() -> None:
     from raysweep.run.signals import THIS_PROCESS, blocked
 
     with blocked():  # a handler must not import what the main thread is just importing
-        from raysweep.run.messages import leave_before_run
+        from raysweep.run.notices import leave_before_run
 
         THIS_PROCESS.leave = leave_before_run if sys.argv[1:2] == ["run"] else os._exit
         THIS_PROCESS.install()

@@ -22,7 +22,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from raysweep.store.record import FailureKind, Text
+from raysweep.store.sweep_record import FailureKind, Text
 from raysweep.trial.settings import TrialSettings
 
 VERSION: Final = 1

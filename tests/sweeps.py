@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from raysweep.grid import grid_from_content
 from raysweep.store.encoding import encode
 from raysweep.store.ledger import Ledger
-from raysweep.store.record import Failure, RunEnvironment
+from raysweep.store.sweep_record import Failure, RunEnvironment
 from raysweep.trial.result import Curve, Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
 from tests.make_results import MOMENT, PROVENANCE, synthetic_result

@@ -30,7 +30,7 @@ def main() -> None:
         link.leave(Unusable(reason=str(error), logged=isinstance(error, ClusterFailure)))
     link.send(Ready(slots=cluster.slots))
     # Half a second of import, while the cluster's workers start, too.
-    from raysweep.driver.rounds import train_round
+    from raysweep.driver.tune_round import train_round
 
     while isinstance(request := link.next_request(), Train):
         link.send(train_round(request.trials, cluster, link))

@@ -12,7 +12,7 @@ from ray.tune import TuneError
 from ray.tune.experiment import Trial
 
 from raysweep.driver.cluster import Cluster
-from raysweep.store.record import FailureKind
+from raysweep.store.sweep_record import FailureKind
 from raysweep.text import clean_text
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")

@@ -46,7 +46,7 @@ PRIVATE: Final[Mapping[str, str]] = {
     # end them.
     "RAY_idle_worker_killing_time_threshold_ms": "60000",
     # Meanwhile they import Tune, too. (TensorFlow as well was not faster: see docs/performance.md.)
-    "RAY_preload_python_modules": "raysweep.driver.trainable",
+    "RAY_preload_python_modules": "raysweep.driver.worker",
 }
 """For a private cluster, besides."""
 

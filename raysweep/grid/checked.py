@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from raysweep.grid.blocks import Block, missing_settings
+from raysweep.grid.expansion import Block, missing_settings
 from raysweep.grid.nodes import Entry, Items, Node, Problem, Scalar, Table, shown
 from raysweep.grid.values import FIELDS, Axis, accepted, found, read_axis, read_table, read_value
 from raysweep.trial.resources import Resources

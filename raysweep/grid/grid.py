@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from raysweep.errors import GridError
-from raysweep.grid.blocks import expand
 from raysweep.grid.checked import CheckedGrid, check
+from raysweep.grid.expansion import expand
 from raysweep.grid.nodes import Node, Problem, tree_of
 from raysweep.grid.yaml_file import parse, read_text, shown_path
 from raysweep.trial.resources import Resources

@@ -19,7 +19,7 @@ from raysweep.errors import ClusterError, RaysweepError
 from raysweep.grid import Grid, read_grid
 from raysweep.machine import local_cpus
 from raysweep.report.live import Display, display_on
-from raysweep.run.messages import command, leave_before_run, resume_command, say, show
+from raysweep.run.notices import command, leave_before_run, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
 from raysweep.run.rounds import Rounds
 from raysweep.run.signals import THIS_PROCESS, Signals

@@ -25,7 +25,7 @@ from raysweep.run.signals import Signals
 from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver
 from raysweep.store.ledger import Writer
-from raysweep.store.record import Failure, FailureKind
+from raysweep.store.sweep_record import Failure, FailureKind
 from raysweep.text import clean_text
 from raysweep.trial.settings import TrialSettings
 

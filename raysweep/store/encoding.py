@@ -20,7 +20,7 @@ from raysweep.errors import ResultsError
 from raysweep.store import checksum
 from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
 from raysweep.store.counts import TrialCounts
-from raysweep.store.manifest import SCHEMA_VERSION, Digest, Manifest, require_known
+from raysweep.store.trial_manifest import SCHEMA_VERSION, Digest, Manifest, require_known
 from raysweep.trial.result import Curve, LayerWeight, Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
 

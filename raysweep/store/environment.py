@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from raysweep.store.record import RunEnvironment
+from raysweep.store.sweep_record import RunEnvironment
 
 _PACKAGES: Final = ("raysweep", "tensorflow", "keras", "numpy", "ray", "pyarrow")
 _SOURCE: Final = Path(__file__).resolve().parents[1]

@@ -13,11 +13,11 @@ from typing import Final
 
 from raysweep.errors import GridError, ResultsError, StorageError, UnknownSchemaError, UsageError
 from raysweep.grid import grid_from_content
-from raysweep.store.files import Folder, refuse_link
+from raysweep.store.atomic_files import Folder, refuse_link
 from raysweep.store.lock import live_holder, lock
-from raysweep.store.manifest import Manifest, read_manifest
 from raysweep.store.paths import Kind, Paths, trial_of
-from raysweep.store.record import Failure, SweepRecord, from_json
+from raysweep.store.sweep_record import Failure, SweepRecord, from_json
+from raysweep.store.trial_manifest import Manifest, read_manifest
 from raysweep.store.verify import (
     DAMAGE_REMEDY,
     Damage,

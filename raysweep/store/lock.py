@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raysweep.errors import LockedError, ResultsError, StorageError
-from raysweep.store.files import read_file, refuse_link, storage_errors
+from raysweep.store.atomic_files import read_file, refuse_link, storage_errors
 
 _LARGEST: Final = 4096
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from raysweep.errors import ResultsError, UnknownSchemaError, UsageError
+from raysweep.store.atomic_files import read_file, refuse_link
 from raysweep.store.encoding import DecodedTrial, EncodedTrial, decode
-from raysweep.store.files import read_file, refuse_link
 from raysweep.store.ledger import Failure, Ledger
 from raysweep.store.paths import Kind
 from raysweep.store.verify import DAMAGE_REMEDY

@@ -7,10 +7,10 @@ from typing import Final
 
 from raysweep.errors import ResultsError, StorageError, UnknownSchemaError
 from raysweep.store import checksum
-from raysweep.store.files import read_file
-from raysweep.store.manifest import Digest, Manifest, read_manifest
+from raysweep.store.atomic_files import read_file
 from raysweep.store.paths import Kind, Paths
-from raysweep.store.record import Failure, from_json
+from raysweep.store.sweep_record import Failure, from_json
+from raysweep.store.trial_manifest import Digest, Manifest, read_manifest
 
 DAMAGE_REMEDY: Final = "`raysweep verify` lists damaged files, `raysweep run` trains their trials again"
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from raysweep.errors import ResultsError, StorageError
 from raysweep.store import checksum
-from raysweep.store.files import Folder
-from raysweep.store.manifest import Digest, read_manifest
+from raysweep.store.atomic_files import Folder
 from raysweep.store.paths import Paths, is_temporary, trial_of
-from raysweep.store.record import Failure, RunEnvironment, SweepRecord, from_json, to_json
+from raysweep.store.sweep_record import Failure, RunEnvironment, SweepRecord, from_json, to_json
+from raysweep.store.trial_manifest import Digest, read_manifest
 from raysweep.store.verify import Damage, trial_damage, unfinished_damage
 from raysweep.trial.settings import TrialSettings
 

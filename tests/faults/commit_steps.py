@@ -20,7 +20,7 @@ import numpy as np
 from raysweep.errors import StorageError
 from raysweep.store.encoding import EncodedTrial, encode
 from raysweep.store.ledger import Ledger
-from raysweep.store.record import Failure, RunEnvironment
+from raysweep.store.sweep_record import Failure, RunEnvironment
 from tests.make_results import MOMENT, PROVENANCE, synthetic_result, synthetic_settings
 
 CALLS = (

@@ -20,9 +20,7 @@ grid:
 defaults: {eval_sequences: 2, epochs: 40}
 seq2seq: {windows: 6, batch_size: 3}
 """
-SLICES = json.dumps(
-    {"raysweep.driver.trainable.REPORT_S": 0.0, "raysweep.driver.trainable.CHECKPOINT_S": 0.0}
-)
+SLICES = json.dumps({"raysweep.driver.worker.REPORT_S": 0.0, "raysweep.driver.worker.CHECKPOINT_S": 0.0})
 """One epoch to a report, and a checkpoint with each."""
 
 NOTHING = {"what": "slow", "seconds": 0, "times": 0}

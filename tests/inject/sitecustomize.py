@@ -215,7 +215,7 @@ if FAULTS:
     sys.meta_path.insert(0, AfterImport("raysweep.experiment", wrap))
     sys.meta_path.insert(0, AfterImport("raysweep.store.writer", miscommit))
 if LATE:
-    sys.meta_path.insert(0, AfterImport("raysweep.driver.trainable", come_up_late))
+    sys.meta_path.insert(0, AfterImport("raysweep.driver.worker", come_up_late))
 if CONTROLLER is not None:
     sys.meta_path.insert(0, AfterImport("ray.tune.execution.tune_controller", fail_controller))
 if FAULTS or CONSTANTS:
@@ -225,6 +225,6 @@ if FAULTS or CONSTANTS:
         stop_between(module)
         set_constants(module.__name__)(module)
 
-    sys.meta_path.insert(0, AfterImport("raysweep.driver.trainable", change_worker))
+    sys.meta_path.insert(0, AfterImport("raysweep.driver.worker", change_worker))
     for name in ("raysweep.driver.deadlines", "raysweep.run.state"):
         sys.meta_path.insert(0, AfterImport(name, set_constants(name)))

@@ -10,7 +10,7 @@ import pytest
 from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.store import checksum
 from raysweep.store.counts import TrialCounts
-from raysweep.store.manifest import read_manifest
+from raysweep.store.trial_manifest import read_manifest
 from tests.sweeps import planned, synthetic_results, trials_of, write_sweep
 
 CONTENT = planned(

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysweep.errors import ResultsError, UnknownSchemaError
-from raysweep.store import checksum, encoding, manifest
+from raysweep.store import checksum, encoding, trial_manifest
 from raysweep.store.encoding import CURVES, PREDICTIONS, TRIALS, decode, encode, read_row, read_table
-from raysweep.store.manifest import read_manifest
+from raysweep.store.trial_manifest import read_manifest
 from raysweep.trial.result import TrialResult
 from raysweep.trial.settings import TrialSettings
 from tests.make_results import PROVENANCE, synthetic_result, synthetic_settings
@@ -190,7 +190,7 @@ def test_bytes_that_are_not_a_row_are_refused(data: bytes) -> None:
 
 
 def test_another_schema_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (manifest, encoding):
+    for module in (trial_manifest, encoding):
         monkeypatch.setattr(module, "SCHEMA_VERSION", 2)
     trial = encode(result(), PROVENANCE)
     monkeypatch.undo()

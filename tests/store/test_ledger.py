@@ -10,7 +10,7 @@ import pytest
 from raysweep.errors import ResultsError, StorageError, UsageError
 from raysweep.store.encoding import EncodedTrial, encode
 from raysweep.store.ledger import Ledger
-from raysweep.store.record import Failure
+from raysweep.store.sweep_record import Failure
 from tests.ledgers import encoded, entries
 from tests.make_results import MOMENT, PROVENANCE, synthetic_result, synthetic_settings
 

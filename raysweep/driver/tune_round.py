@@ -18,8 +18,8 @@ from raysweep.driver.deadlines import Deadlines
 from raysweep.driver.failures import blamed
 from raysweep.driver.link import Link
 from raysweep.driver.scheduler import TrialScheduler
-from raysweep.driver.trainable import Task, Worker
 from raysweep.driver.tune_patches import apply_patches
+from raysweep.driver.worker import Task, Worker
 from raysweep.protocol import Assignment, RoundEnded
 
 READS_BACK: Final = "ray.tune.analysis.experiment_analysis"

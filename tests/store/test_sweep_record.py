@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from raysweep.store import record
+from raysweep.store import sweep_record
 from raysweep.store.environment import package_versions, run_environment
 from raysweep.store.ledger import Ledger
-from raysweep.store.record import RunEnvironment, SweepRecord
+from raysweep.store.sweep_record import RunEnvironment, SweepRecord
 
 ENVIRONMENT = RunEnvironment(
     versions={"python": "3.11.7", "keras": "3.15.0"}, commit="f00d", dirty=True, host="a", cpu_model="fast"
@@ -77,7 +77,7 @@ def test_a_torn_record_is_quarantined_and_rebuilt(ledger: Ledger, content: str) 
 
 
 def test_the_history_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "LONGEST_HISTORY", 3)
+    monkeypatch.setattr(sweep_record, "LONGEST_HISTORY", 3)
     for number in range(5):
         with ledger.open_for_writing() as writer:
             writer.begin_run("lengths", {}, ENVIRONMENT)
