@@ -55,7 +55,7 @@ class Assignment(_Message):
     """Which attempt of this command it is, from 1."""
     timeout_s: float
     """Seconds that the attempt may take."""
-    saved: bool
+    has_checkpoint: bool
     """Whether a checkpoint exists, to be asked for with `Wanted`."""
 
 
@@ -158,7 +158,7 @@ class RoundEnded(_Message):
     type: Literal["round_ended"] = "round_ended"
     reason: Text
     """Why it ended early; empty if Tune ended in order."""
-    fruitless: bool
+    no_worker: bool
     """Whether no worker came up in the round."""
 
 

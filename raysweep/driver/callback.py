@@ -31,7 +31,7 @@ class ReportingCallback(Callback):
     link: Link
     cluster: Cluster
     deadlines: Deadlines
-    start_over: bool = False
+    no_worker: bool = False
     """Whether the round should end because its trials wait for workers in vain."""
     running: dict[str, str] = field(default_factory=dict)
     """Ray's id of the actor that trains each trial that runs, by trial id."""
@@ -87,11 +87,11 @@ class ReportingCallback(Callback):
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Leave if the command wants the round to end; else kill workers that are past their deadline."""
         if self.link.stopping.is_set():
-            self.link.leave(RoundEnded(reason="stopped", fruitless=False))
+            self.link.leave(RoundEnded(reason="stopped", no_worker=False))
         for trial, actor, seconds in self.deadlines.expired(trials):
             if actor is None:
                 self.fail(_id(trial), Cause("timeout", f"no worker came up in {int(seconds)} s", ""))
-                self.start_over = True
+                self.no_worker = True
             else:
                 self._killed[_id(trial)] = f"no result after {int(seconds)} s; its worker was killed"
                 ray.kill(actor)
@@ -124,7 +124,7 @@ class StopWhen(Stopper):
 
 
 def _packed(trial_id: str, finished: Mapping[str, Any], host: str) -> tuple[Finished, bytes]:
-    """Put the three tables of a trial, without predictions if it diverged, behind one message."""
+    """Return the message of a finished trial, and the trial's tables as the message's payload."""
     encoded = finished["trial"]
     row, predictions, curves = encoded.trials, encoded.predictions, encoded.curves
     message = Finished(

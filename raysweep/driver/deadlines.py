@@ -56,7 +56,7 @@ class Deadlines:
     _looked: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin to measure."""
+        """Start the clock."""
         self._looked = self.clock()
 
     def expired(self, trials: list[Trial]) -> list[Expired]:
@@ -86,7 +86,7 @@ class Deadlines:
         return WORKER_S if attempt.actor is None else self.timeouts_s[attempt.trial.config["trial"]]
 
     def _forgive_pause(self, now: float) -> None:
-        """Give trials the time that this process stood still: what they sent meanwhile is not read yet."""
+        """Extend every deadline by the time this process was paused: reports sent meanwhile are unread."""
         if (gap := now - self._looked) > PAUSE_S:
             for attempt in self._live:
                 attempt.since += gap

@@ -11,7 +11,7 @@ from raysweep.protocol import Checkpoint, Connection, Event, Lost, ProtocolError
 
 
 class Link:
-    """What the command asks for, and the way to answer.
+    """The driver's connection to the command: its requests come in, events go out.
 
     Attributes:
         stopping: set when the command wants the round to end.
@@ -35,7 +35,7 @@ class Link:
         return self._checkpoints.get()
 
     def send(self, event: Event, payload: bytes = b"") -> None:
-        """Send an event; a driver without a command has nothing to do any more."""
+        """Send an event; exit if the command is gone."""
         try:
             self._connection.send(event, payload)
         except OSError:

@@ -29,6 +29,6 @@ def _start_no_api_server(
     *_: Any,
     **options: Any,
 ) -> tuple[None, None]:
-    """Do what Ray's own does beside starting a process; return no address and no process."""
+    """Do what Ray's function does except start a process; return no address and no process."""
     internal_kv._initialize_internal_kv(GcsClient(address=gcs_address, cluster_id=cluster_id))
     return None, None

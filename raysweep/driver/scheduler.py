@@ -23,16 +23,16 @@ class TrialScheduler(FIFOScheduler):
 
     Args:
         link: where checkpoints are asked for.
-        saved: ids of the trials that have one.
+        with_checkpoint: ids of the trials that have one.
         clock: seconds, for tests.
     """
 
     def __init__(
-        self, link: Link, saved: Collection[str] = (), clock: Callable[[], float] = time.monotonic
+        self, link: Link, with_checkpoint: Collection[str] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Begin with no trial seen."""
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
-        self._link, self._saved, self._clock = link, set(saved), clock
+        self._link, self._with_checkpoint, self._clock = link, set(with_checkpoint), clock
         self._seen: dict[str, float] = {}
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
@@ -60,8 +60,8 @@ class TrialScheduler(FIFOScheduler):
     def _fetch_checkpoint(self, trial: Trial) -> None:
         """Put what a trial goes on from where a worker of any host can get it, just before it starts."""
         trial_id = trial.config["trial"]
-        if trial_id in self._saved:
-            self._saved.remove(trial_id)
+        if trial_id in self._with_checkpoint:
+            self._with_checkpoint.remove(trial_id)
             self._link.send(Wanted(trial_id=trial_id))
             if checkpoint := self._link.next_checkpoint():
                 trial.config["checkpoint"] = ray.put(checkpoint)

@@ -22,7 +22,7 @@ from raysweep.driver.tune_patches import apply_patches
 from raysweep.driver.worker import Task, Worker
 from raysweep.protocol import Assignment, RoundEnded
 
-READS_BACK: Final = "ray.tune.analysis.experiment_analysis"
+TUNE_ANALYSIS_LOGGER: Final = "ray.tune.analysis.experiment_analysis"
 """Tune's logger that warns, at the end of each round, of result files that it was told not to write."""
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 def train_round(trials: Sequence[Assignment], cluster: Cluster, link: Link) -> RoundEnded:
     """Train trials, reporting what comes back, and return how the round ended."""
     apply_patches()
-    logging.getLogger(READS_BACK).setLevel(logging.ERROR)
+    logging.getLogger(TUNE_ANALYSIS_LOGGER).setLevel(logging.ERROR)
     assignments = {trial.settings.trial_id: trial for trial in trials}
     timeouts = {trial_id: trial.timeout_s for trial_id, trial in assignments.items()}
     callback = ReportingCallback(link, cluster, Deadlines(timeouts, private=cluster.private))
@@ -44,7 +44,7 @@ def train_round(trials: Sequence[Assignment], cluster: Cluster, link: Link) -> R
         reason = str(error) or type(error).__name__
         for trial_id, failure in blamed(reason, callback.running).items():
             callback.fail(trial_id, failure)
-    return RoundEnded(reason=reason, fruitless=callback.start_over)
+    return RoundEnded(reason=reason, no_worker=callback.no_worker)
 
 
 def _tuner(
@@ -54,10 +54,10 @@ def _tuner(
     cpus = max(int(resources.cpu), 1)
     tasks = {trial_id: Task(one.settings, one.attempt, cpus) for trial_id, one in assignments.items()}
     worker = tune.with_parameters(Worker, tasks=tasks)
-    saved = {trial_id for trial_id, one in assignments.items() if one.saved}
+    saved = {trial_id for trial_id, one in assignments.items() if one.has_checkpoint}
     return Tuner(
         tune.with_resources(worker, {"cpu": resources.cpu, "gpu": resources.gpu}),
-        param_space={"trial": None},  # each point says it
+        param_space={"trial": None},  # set by points_to_evaluate below
         tune_config=TuneConfig(
             # Points, as `grid_search` copies the whole list for each of its values: 70 s for 2,000 trials.
             search_alg=BasicVariantGenerator(
@@ -76,7 +76,7 @@ def _tuner(
             storage_path=str(Path.cwd() / "tune"),
             verbose=0,
             callbacks=[callback],
-            stop=StopWhen(lambda: callback.start_over),
+            stop=StopWhen(lambda: callback.no_worker),
             failure_config=FailureConfig(max_failures=0),
             checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
         ),

@@ -48,7 +48,7 @@ class Worker(Trainable):
 
     _steps: ClassVar["CompiledSteps | None"] = None
     _training: "Training | None"
-    _saved: float
+    _last_checkpoint_at: float
     """`time.monotonic()` of the latest checkpoint, or of the trial's start."""
 
     def setup(self, config: dict[str, Any], tasks: Mapping[str, Task] | None = None) -> None:
@@ -75,21 +75,21 @@ class Worker(Trainable):
             "epoch": training.epoch,
             "loss": training.loss,
             "accuracy": training.accuracy,
-            "done": training.finished,
+            "done": training.finished,  # Tune ends the trial by it
         }
         if training.finished:
             report["finished"] = self._finish(training)
-        elif time.monotonic() - self._saved >= CHECKPOINT_S:
+        elif time.monotonic() - self._last_checkpoint_at >= CHECKPOINT_S:
             report["checkpoint"] = training.checkpoint()
-            self._saved = time.monotonic()
+            self._last_checkpoint_at = time.monotonic()
         return report
 
     def _take(self, config: Mapping[str, Any]) -> None:
         self._settings, self._attempt, self._cpus = self._tasks[config["trial"]]
         self._checkpoint: ray.ObjectRef[bytes] | None = config.get("checkpoint")
         self._training = None
-        self._began = datetime.now(UTC)
-        self._saved = time.monotonic()
+        self._started = datetime.now(UTC)
+        self._last_checkpoint_at = time.monotonic()
 
     def _begin(self) -> "Training":
         # Seconds of import: see the module's docstring.
@@ -107,7 +107,7 @@ class Worker(Trainable):
         result = training.result()
         provenance = Provenance(
             attempts=self._attempt,
-            started=self._began,
+            started=self._started,
             ended=datetime.now(UTC),
             host=platform.node(),
             versions=package_versions(),

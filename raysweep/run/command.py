@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, RaysweepError
@@ -30,9 +30,6 @@ from raysweep.store.environment import run_environment
 from raysweep.store.ledger import Ledger, Writer
 from raysweep.store.lock import release
 from raysweep.trial.cost import RuntimeEstimate
-
-if TYPE_CHECKING:
-    pass
 
 LEAVE_S: Final = 0.5
 """Seconds that each thing to do before leaving at once may take."""
@@ -60,8 +57,8 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
             run.exit_code = error.exit_code
             raise
         finally:
-            run.end()
-    run.conclude()
+            run.record_end()
+    run.report_end()
     return run.exit_code
 
 
@@ -83,10 +80,10 @@ class Run:
 
     def __post_init__(self) -> None:
         """Find out what is missing, and be ready to leave."""
-        self.state = self._what_is_missing(RuntimeEstimate(()))
+        self.state = self._new_state(RuntimeEstimate(()))
         self.signals.leave = self.leave
 
-    def _what_is_missing(self, estimate: RuntimeEstimate) -> RunState:
+    def _new_state(self, estimate: RuntimeEstimate) -> RunState:
         committed = self.writer.committed
         planned = {settings.trial_id: settings for settings in self.grid.trials}
         missing = {trial_id: s for trial_id, s in planned.items() if trial_id not in committed}
@@ -98,9 +95,9 @@ class Run:
         with ExitStack() as stack:
             cores = self._cores()
             driver = self._start(stack) if cores else None  # while it starts, the ledger is read
-            self.verify_committed()
+            self._verify_committed()
             self.writer.begin_run(self.grid.name, self.grid.content, run_environment())
-            if self._cores() > cores:  # files were damaged
+            if self._cores() > cores:  # damaged files are missing, too: start a larger cluster
                 stack.close()
                 check_request(self.grid.resources, self.options, len(self.state.missing))
                 driver = self._start(stack)
@@ -122,13 +119,13 @@ class Run:
         cluster = ClusterRequest(options.address, options.trust_cluster, cpus, resources.cpu, resources.gpu)
         return stack.enter_context(Driver(self.signals, log, cluster))
 
-    def verify_committed(self) -> None:
+    def _verify_committed(self) -> None:
         """Read every committed file; what is damaged is missing again, the others give the estimate."""
         planned = {settings.trial_id for settings in self.grid.trials}
         for damage in self.writer.check():
             then = "trained again" if damage.trial_id in planned else "not trained again: not of this grid"
             say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, {then}")
-        self.state = self._what_is_missing(RuntimeEstimate(self.ledger.timings()))
+        self.state = self._new_state(RuntimeEstimate(self.ledger.timings()))
 
     def _train_with(self, driver: Driver) -> None:
         """Train round after round, until nothing is missing that has an attempt left."""
@@ -143,11 +140,11 @@ class Run:
             raise
         except ClusterError as error:
             log = self.ledger.paths.log
-            raise ClusterError(f"{error}; see {log}\n{self._how_to_continue()}") from error
+            raise ClusterError(f"{error}; see {log}\n{self._progress()}") from error
         finally:
             self._display = None
 
-    def end(self) -> None:
+    def record_end(self) -> None:
         """Record how the run ended; after this, only messages remain."""
         self.writer.end_run(self.exit_code)
         self._over = True
@@ -157,7 +154,7 @@ class Run:
         if (display := self._display) is not None:
             _briefly(lambda: display.__exit__())
             _briefly(self._show_cursor)  # the display may have been about to hide it
-        _briefly(lambda: say(self._how_to_continue()))
+        _briefly(lambda: say(f"Interrupted: {self._progress()}"))
         if not self._over:
             _briefly(lambda: self.writer.end_run(exit_code))
         _briefly(lambda: release(self.ledger.paths.lock))  # not before: this process may still commit
@@ -167,10 +164,10 @@ class Run:
         if os.isatty(1) and not self.options.plain:
             os.write(1, b"\x1b[?25h")
 
-    def conclude(self) -> None:
+    def report_end(self) -> None:
         """Say how the run ended, after its report if it was not interrupted."""
         if self.exit_code > 128:
-            say(self._how_to_continue())
+            say(f"Interrupted: {self._progress()}")
             os._exit(self.exit_code)  # Python, as it ends, lets another signal decide the exit code
         from raysweep.analysis.aggregate import analyse
         from raysweep.report.sweep_report import report_view
@@ -183,11 +180,11 @@ class Run:
         if self.state.missing:
             say(self._what_failed())
 
-    def _how_to_continue(self) -> str:
+    def _progress(self) -> str:
         # The state does not know yet what was committed a moment ago.
         done, total = len(self.state.planned.keys() & self.writer.committed), len(self.state.planned)
         return (
-            f"Interrupted: {done} of {total} trials are done and safe in {self.ledger.paths.folder}.\n"
+            f"{done} of {total} trials are done and safe in {self.ledger.paths.folder}.\n"
             f"Continue with: {resume_command()}"
         )
 

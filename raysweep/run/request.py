@@ -58,7 +58,7 @@ def check_request(resources: Resources, options: RunOptions, num_missing: int) -
 
 
 def _check_machine(resources: Resources, cpus: int) -> None:
-    """Refuse what this machine can never satisfy."""
+    """Raise ClusterError if one trial needs more cores or GPUs than the run has."""
     if resources.cpu > cpus:
         raise ClusterError(
             f"resources.cpu: a trial asks for {resources.cpu:g} cores, this run has {cpus}; "

@@ -65,7 +65,7 @@ class Rounds:
             ended = self._serve()
             assert isinstance(ended, RoundEnded)  # noqa: S101  # the cluster is up
             if not self.signals.pending:
-                self.state.end_round(ended.reason, fruitless=ended.fruitless)
+                self.state.end_round(ended.reason, no_worker=ended.no_worker)
         if not (private or self.signals.pending):
             self.driver.dismiss()
 
@@ -75,7 +75,7 @@ class Rounds:
             settings=settings,
             attempt=self.state.attempt(trial_id),
             timeout_s=self.state.timeout_s(settings),
-            saved=self.writer.has_checkpoint(trial_id),
+            has_checkpoint=self.writer.has_checkpoint(trial_id),
         )
 
     def _serve(self, timeout_s: float | None = None) -> Ready | RoundEnded:

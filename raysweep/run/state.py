@@ -18,7 +18,7 @@ from raysweep.trial.settings import TrialSettings, usual_n_in
 ROUND: Final = 5000
 """Trials of one round: Tune keeps 60 kB of every trial that it has seen, and a new round costs seconds."""
 
-FRUITLESS: Final = 2
+MAX_WITHOUT_WORKER: Final = 2
 """Rounds in a row without any worker after which the cluster counts as lost."""
 
 FLOOR_S: Final = 900.0
@@ -63,7 +63,7 @@ class RunState:
     _last_failure: str = ""
     _before: tuple[int, int] = (0, 0)
     """Commits and failed attempts when the round began."""
-    _fruitless: int = 0
+    _without_worker: int = 0
     """Rounds in a row that ended without any worker."""
     _started: float = field(init=False)
     _label_keys: tuple[str, ...] = field(init=False)
@@ -76,25 +76,25 @@ class RunState:
         self._eta = (self._started - ETA_REFRESH_S, 0.0)
 
     def begin_round(self) -> list[TrialSettings]:
-        """Return the trials of the next round, the longest first; none where the run is over."""
+        """Return the trials of the next round, the longest first; none if the run is over."""
         self._before = self.committed, sum(self.attempts.values())
         left = [s for s in self.missing.values() if not self.exhausted(s.trial_id)]
         return longest_first(left, self.estimate)[:ROUND]
 
-    def end_round(self, reason: str, *, fruitless: bool) -> None:
+    def end_round(self, reason: str, *, no_worker: bool) -> None:
         """Note that a round has ended, whatever it was asked to train.
 
         Args:
-            reason: why it ended early; empty where it did not.
-            fruitless: whether no worker came up.
+            reason: why it ended early; empty if it did not.
+            no_worker: whether no worker came up.
 
         Raises:
             ClusterError: another round would be no better.
         """
         self._running.clear()
-        self._fruitless = self._fruitless + 1 if fruitless else 0
-        if self._fruitless >= FRUITLESS:
-            raise ClusterError(f"no worker came up in {FRUITLESS} rounds")
+        self._without_worker = self._without_worker + 1 if no_worker else 0
+        if self._without_worker >= MAX_WITHOUT_WORKER:
+            raise ClusterError(f"no worker came up in {MAX_WITHOUT_WORKER} rounds")
         if (self.committed, sum(self.attempts.values())) == self._before:
             raise ClusterError(f"Ray Tune made no progress: {reason or 'it ended without a result'}")
 
@@ -114,7 +114,7 @@ class RunState:
         """Note that a worker took up a trial."""
         settings = self.planned[trial_id]
         self._running[trial_id] = RunningTrial(self.label(settings), settings.epochs)
-        self._fruitless = 0
+        self._without_worker = 0
 
     def progress(self, trial_id: str, epoch: int, loss: float, accuracy: float) -> None:
         """Note what a worker reported."""

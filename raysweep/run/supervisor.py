@@ -21,7 +21,7 @@ from raysweep.machine import OomKills
 from raysweep.protocol import Connection, Lost, Message, ProtocolError, Request, Stop, Unusable
 from raysweep.run.signals import Signals, blocked
 from raysweep.run.surroundings import driver_command, driver_environment
-from raysweep.run.temporary import cannot_be_made, temporary_folder
+from raysweep.run.temporary import temporary_folder, temporary_folder_error
 
 OWN_SIGNAL_S: Final = 0.25
 """Seconds that a signal to every process may come to this one after Ray's processes died of it."""
@@ -38,7 +38,7 @@ class Interrupted(Exception):
 
 
 class Refused(ClusterError):
-    """The cluster cannot be used, and all is said of it."""
+    """The cluster cannot be used, and the message is complete: the log says no more."""
 
 
 class Driver:
@@ -57,29 +57,29 @@ class Driver:
         self._reason = ""
         self._oom_kills = OomKills()
         self._requests: queue.SimpleQueue[tuple[Request, bytes] | None] = queue.SimpleQueue()
-        here, there = socket.socketpair()
-        self._keeper_end, keepers_end = socket.socketpair()
-        with there, keepers_end:
-            self._keeper = self._start(there, keepers_end, log, cluster)
-        self._connection = Connection(here)
+        our_end, driver_end = socket.socketpair()
+        self._keeper_socket, keeper_stdin = socket.socketpair()
+        with driver_end, keeper_stdin:
+            self._keeper = self._start_keeper(driver_end, keeper_stdin, log, cluster)
+        self._connection = Connection(our_end)
         threading.Thread(target=self._send_requests, name="requests", daemon=True).start()
 
-    def _start(
-        self, there: socket.socket, keepers_end: socket.socket, log: BinaryIO, cluster: ClusterRequest
+    def _start_keeper(
+        self, driver_end: socket.socket, keeper_stdin: socket.socket, log: BinaryIO, cluster: ClusterRequest
     ) -> "subprocess.Popen[bytes]":
         """Start the keeper with all signals that end a run blocked, in it and in whatever it starts."""
         path = keeper.__file__
-        command = [sys.executable, "-I", "-S", path, str(self._folder), str(there.fileno())]
+        command = [sys.executable, "-I", "-S", path, str(self._folder), str(driver_end.fileno())]
         try:
             with blocked():
                 return subprocess.Popen(
-                    [*command, *driver_command(there.fileno(), cluster)],
+                    [*command, *driver_command(driver_end.fileno(), cluster)],
                     env=driver_environment(self._folder, private=cluster.address is None),
-                    stdin=keepers_end.fileno(),
+                    stdin=keeper_stdin.fileno(),
                     stdout=log,
                     stderr=log,
                     cwd="/",
-                    pass_fds=[there.fileno()],
+                    pass_fds=[driver_end.fileno()],
                     start_new_session=True,
                 )
         except OSError as error:
@@ -94,7 +94,7 @@ class Driver:
     ) -> None:
         """End the driver and everything that it started, and wait until all of it is gone."""
         self._requests.put(None)
-        self._keeper_end.close()
+        self._keeper_socket.close()
         try:
             self._keeper.wait(CLEARED_S)
         except subprocess.TimeoutExpired:
@@ -127,7 +127,7 @@ class Driver:
         """
         while True:
             watched: list[Connection | socket.socket | Signals] = [self._connection]
-            watched += [self._keeper_end] if self._keeper.returncode is None else []
+            watched += [self._keeper_socket] if self._keeper.returncode is None else []
             watched += [self._signals] if until_signal else []
             ready = select.select(watched, [], [], timeout_s)[0]
             if not ready:
@@ -140,15 +140,15 @@ class Driver:
                 except EOFError:
                     raise self._ended() from None
                 except ProtocolError as error:
-                    raise ClusterError(f"The driver sent nonsense: {error}") from error
+                    raise ClusterError(f"The driver's message cannot be understood: {error}") from error
                 if isinstance(message, Unusable):
                     raise ClusterError(message.reason) if message.logged else Refused(message.reason)
                 if not isinstance(message, Lost):
                     return message, payload
                 self._reason = message.reason
-            else:
+            else:  # the keeper ended: what the driver has sent is read next, then the end
                 self._keeper.wait()
-                self._clear()  # with the driver goes its end of the connection
+                self._clear()
 
     def _ended(self) -> Exception:
         """Say why the driver ended."""
@@ -158,11 +158,14 @@ class Driver:
             self._keeper.wait(CLEARED_S)
         code = self._keeper.returncode
         if code == keeper.NO_FOLDER:
-            reason = self._keeper_end.recv(1000).decode(errors="replace")
-            return cannot_be_made(self._folder.parent, reason)
+            reason = self._keeper_socket.recv(1000).decode(errors="replace")
+            return temporary_folder_error(self._folder.parent, reason)
         if code is not None and code < 0:
             return ClusterError(f"The cluster was lost: its keeper was killed by signal {-code}")
-        how = f"killed by signal {code - 128}" if code and code > 128 else f"exit code {code}"
+        if code is None:
+            how = f"and its keeper did not within {CLEARED_S:g} s"
+        else:
+            how = f"killed by signal {code - 128}" if code > 128 else f"exit code {code}"
         why = self._reason or f"its driver ended ({how})"
         if self._oom_kills.happened():
             why += ", and the kernel ended a process: this container's memory is used up"

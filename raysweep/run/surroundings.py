@@ -123,8 +123,8 @@ def _require_open_files(slots: int) -> None:
     need = OPEN_FILES + OPEN_FILES_A_SLOT * slots
     if hard != resource.RLIM_INFINITY and hard < need:
         raise SurroundingsError(
-            f"the limit of open files is {hard}, and a run of {slots} trials at a time needs {need}; "
-            f"raise it (ulimit -n {need}), or use fewer cores (--cpus), and run again"
+            f"this run ({slots} trials at a time) needs {need} open files in a process, and the hard limit "
+            f"is {hard}; raise it (ulimit -H -n {need}, as an administrator), or use fewer cores (--cpus)"
         )
     if soft != resource.RLIM_INFINITY and soft < MAX_OPEN_FILES:
         most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
@@ -142,6 +142,6 @@ def _require_tasks(slots: int) -> None:
     for name, used, limit in limits:
         if limit - used < need:
             raise SurroundingsError(
-                f"the limit of processes and threads is {limit}, {used} are in use, and a run of {slots} "
-                f"trials at a time needs {need} more; raise it ({name}), or use fewer cores (--cpus)"
+                f"this run ({slots} trials at a time) needs {need} more processes and threads, and {used} "
+                f"of at most {limit} are in use; raise the limit ({name}), or use fewer cores (--cpus)"
             )

@@ -35,10 +35,10 @@ def temporary_folder() -> Path:
     return _parent() / (PREFIX + secrets.token_hex(4))
 
 
-def cannot_be_made(folder: Path, reason: str) -> StorageError:
+def temporary_folder_error(folder: Path, reason: str) -> StorageError:
     """Return the error for a temporary folder that cannot be used."""
     return StorageError(
-        f"{folder}: a run needs a temporary folder, and cannot write here ({reason}); "
+        f"{folder}: a run needs a temporary folder, but cannot write there ({reason}); "
         f"free some space, or set TMPDIR to a folder of at most {LONGEST_PATH} characters"
     )
 
@@ -79,5 +79,7 @@ def _parent() -> Path:
     try:
         folder = tempfile.gettempdir()
     except OSError as error:
-        raise cannot_be_made(Path(os.environ.get("TMPDIR", "/tmp")), error.strerror or str(error)) from error
+        raise temporary_folder_error(
+            Path(os.environ.get("TMPDIR", "/tmp")), error.strerror or str(error)
+        ) from error
     return Path(folder if len(os.fsencode(folder)) <= LONGEST_PATH else "/tmp")

@@ -131,19 +131,19 @@ def test_a_worker_past_its_deadline_is_killed_and_its_death_a_timeout(
     ((event, _),) = round_.events(1)
     words = "no result after 11 s; its worker was killed"
     assert event == Failed(trial_id="t0", kind="timeout", message=words, traceback="", host="here")
-    assert not round_.callback.start_over
+    assert not round_.callback.no_worker
 
 
 def test_trials_that_wait_for_workers_in_vain_end_the_round(round_: Round) -> None:
     from raysweep.driver.callback import StopWhen
 
     trial = round_.trial()
-    stop = StopWhen(lambda: round_.callback.start_over)
+    stop = StopWhen(lambda: round_.callback.no_worker)
     for _ in range(903):
         assert not stop.stop_all()
         round_.now += 1
         round_.callback.on_step_end(0, [trial])
-        if round_.callback.start_over:
+        if round_.callback.no_worker:
             break
     assert stop.stop_all()
     ((event, _),) = round_.events(1)
@@ -156,7 +156,7 @@ def test_a_stop_ends_the_round_and_the_driver_at_once(round_: Round) -> None:
     assert round_.link.stopping.wait(20)
     with pytest.raises(Left):
         round_.callback.on_step_end(0, [])
-    assert round_.events(1) == [(RoundEnded(reason="stopped", fruitless=False), b"")]
+    assert round_.events(1) == [(RoundEnded(reason="stopped", no_worker=False), b"")]
 
 
 def test_what_tune_pickles_has_no_content(round_: Round) -> None:

@@ -54,13 +54,13 @@ def test_the_last_event_is_sent_and_no_other_thread_leaves(ends: tuple[Link, Con
     link, command = ends
     link.send(Ready(slots=2))
     with pytest.raises(Left):
-        link.leave(RoundEnded(reason="stopped", fruitless=False))
+        link.leave(RoundEnded(reason="stopped", no_worker=False))
     late = threading.Thread(target=link.lost, args=["too late"], daemon=True)
     late.start()
     late.join(0.2)
     assert late.is_alive()  # it waits, for the process ends
     assert command.receive()[0] == Ready(slots=2)
-    assert command.receive()[0] == RoundEnded(reason="stopped", fruitless=False)
+    assert command.receive()[0] == RoundEnded(reason="stopped", no_worker=False)
 
 
 def test_text_that_is_not_clean_is_sent_all_the_same(ends: tuple[Link, Connection]) -> None:

@@ -89,7 +89,7 @@ def test_a_user_without_a_home_or_a_name(one: Sandbox) -> None:
         one.grid = one.grid.rename(folder / "one.yaml")
         limited = run(one, before=[*nobody, "prlimit", "--nproc=100"], cwd=folder)
         assert limited.returncode == 3
-        assert "the limit of processes and threads is 100" in limited.stderr
+        assert "of at most 100 are in use" in limited.stderr
         assert "ulimit -u" in limited.stderr
         assert not (folder / "results").exists()
         check_done(one, run(one, before=nobody, cwd=folder), folder / "results" / "one")

@@ -47,7 +47,7 @@ def rounds():
         request, _ = connection.receive()
         ids = [one.settings.trial_id for one in request.trials]
         yield request.trials, ids
-        connection.send(RoundEnded(reason="", fruitless=False))
+        connection.send(RoundEnded(reason="", no_worker=False))
 
 """
 
@@ -156,12 +156,12 @@ def test_checkpoints_are_kept_and_given_when_they_are_wanted(sweep: Any, ledger:
     script = """
 for number, (trials, ids) in enumerate(rounds()):
     if number == 0:
-        assert not any(one.saved for one in trials)
+        assert not any(one.has_checkpoint for one in trials)
         connection.send(Checkpoint(trial_id=ids[0]), b"half-way")
         for one in ids: failed(one)
         saved = ids[0]
         continue
-    assert {one.settings.trial_id for one in trials if one.saved} == {saved}
+    assert {one.settings.trial_id for one in trials if one.has_checkpoint} == {saved}
     event(Wanted, saved)
     assert connection.receive() == (Checkpoint(trial_id=saved), b"half-way")
     event(Wanted, "echo-len9")

@@ -32,7 +32,7 @@ from raysweep.trial.settings import TrialSettings
 TRIAL = TrialSettings(arch="echo", len=2, mem=4, seed=0, learning_rate=0.1 + 0.2)
 
 MESSAGES: list[Message] = [
-    Train(trials=(Assignment(settings=TRIAL, attempt=1, timeout_s=900.0, saved=True),)),
+    Train(trials=(Assignment(settings=TRIAL, attempt=1, timeout_s=900.0, has_checkpoint=True),)),
     Checkpoint(trial_id="a"),
     Stop(),
     Ready(slots=2),
@@ -43,7 +43,7 @@ MESSAGES: list[Message] = [
     Finished(trial_id="a", exact_match=None, seconds=1.5, host="h", sizes=(3, None, 2)),
     Failed(trial_id="a", kind="memory", message="m", traceback="t", host="h"),
     Wanted(trial_id="a"),
-    RoundEnded(reason="", fruitless=False),
+    RoundEnded(reason="", no_worker=False),
 ]
 
 

@@ -45,7 +45,7 @@ def test_a_run_of_one_round(clock: Clock) -> None:
         finished = state.finish(trial_id, 0.5, 40.0)
         assert (finished.label, finished.outcome) == (f"seq2seq len {done + 1} mem 300", "exact 0.50")
         assert (state.snapshot().done, state.committed) == (done, done)
-    state.end_round("", fruitless=False)
+    state.end_round("", no_worker=False)
     assert state.begin_round() == []
     assert state.estimate.n_measured == 6
 
@@ -59,7 +59,7 @@ def test_a_trial_is_tried_again_as_often_as_asked() -> None:
         line = state.fail(only, "worker lost (its \x1b[31mprocess\x1b[0m died)")
         then = "will be tried again" if attempt < 3 else "not tried again in this run"
         assert line == f"seq2seq len 2 mem 300: worker lost (its \ufffd[31mprocess\ufffd[0m died); {then}"
-        state.end_round("", fruitless=False)
+        state.end_round("", no_worker=False)
     assert state.begin_round() == []
     assert state.snapshot().failed == 1
     assert state.eta() == 0.0
@@ -78,7 +78,7 @@ def test_a_round_that_ended_early_is_not_taken_for_done() -> None:
     state.begin_round()
     state.finish(IDS[0], 0.5, 40.0)
     state.start(IDS[1])
-    state.end_round("", fruitless=False)
+    state.end_round("", no_worker=False)
     assert {trial.trial_id for trial in state.begin_round()} == set(IDS[1:])
     assert state.attempts == {}
     assert state.snapshot().running == []
@@ -90,22 +90,22 @@ def test_a_round_without_any_answer_ends_the_run(reason: str, said: str) -> None
     state.begin_round()
     state.start(IDS[0])
     with pytest.raises(ClusterError, match=f"Ray Tune made no progress: {said}"):
-        state.end_round(reason, fruitless=False)
+        state.end_round(reason, no_worker=False)
 
 
 def test_the_second_round_in_a_row_without_a_worker_ends_the_run() -> None:
     state = state_of(TRIALS, retries=5)
     state.begin_round()
     state.fail(IDS[0], "timeout (no worker came up in 900 s)")
-    state.end_round("", fruitless=True)
+    state.end_round("", no_worker=True)
     state.begin_round()
     state.start(IDS[1])  # a worker, after all
     state.fail(IDS[1], "timeout (no worker came up in 900 s)")
-    state.end_round("", fruitless=True)
+    state.end_round("", no_worker=True)
     state.begin_round()
     state.fail(IDS[0], "timeout (no worker came up in 900 s)")
     with pytest.raises(ClusterError, match="no worker came up in 2 rounds"):
-        state.end_round("", fruitless=True)
+        state.end_round("", no_worker=True)
 
 
 def test_a_round_is_bounded() -> None:

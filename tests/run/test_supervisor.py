@@ -110,7 +110,7 @@ while True:
         (
             "os.write(int(sys.argv[1]), b'x' * 100); time.sleep(60)",
             ClusterError,
-            "nonsense: a message of version",
+            "cannot be understood: a message of version",
         ),
         ("time.sleep(60)", ClusterError, "did not answer within 1 s"),
         (
@@ -147,7 +147,7 @@ def test_a_temporary_folder_that_cannot_be_written(start: StartDriver, temporary
     temporary.rmdir()
     with (
         start("") as driver,
-        pytest.raises(StorageError, match=r"cannot write here \(No such file or directory\)"),
+        pytest.raises(StorageError, match=r"cannot write there \(No such file or directory\)"),
     ):
         driver.receive(until_signal=True)
 

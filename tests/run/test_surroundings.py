@@ -82,7 +82,10 @@ def limits(monkeypatch: pytest.MonkeyPatch, **values: tuple[int, int]) -> list[t
 
 def test_a_hard_limit_of_open_files_that_is_too_low(monkeypatch: pytest.MonkeyPatch) -> None:
     limits(monkeypatch, RLIMIT_NOFILE=(60, 100))
-    with pytest.raises(SurroundingsError, match=r"limit of open files is 100, .* needs 116; .*ulimit -n 116"):
+    with pytest.raises(
+        SurroundingsError,
+        match=r"needs 116 open files in a process, and the hard limit is 100; .*ulimit -H -n 116",
+    ):
         require_limits(2)
 
 
@@ -111,7 +114,9 @@ def test_a_limit_of_processes_that_is_too_low(monkeypatch: pytest.MonkeyPatch) -
     require_limits(2)
     assert written == [(resource.RLIMIT_NPROC, (400, 400))]
     monkeypatch.setattr(surroundings, "num_tasks", lambda: 200)
-    words = r"is 400, 200 are in use, and a run of 2 trials at a time needs 240 more; raise it \(ulimit -u\)"
+    words = (
+        r"2 trials at a time\) needs 240 more processes .*, and 200 of at most 400 are in use; .*ulimit -u"
+    )
     with pytest.raises(SurroundingsError, match=words):
         require_limits(2)
     monkeypatch.setattr(os, "geteuid", lambda: 0)  # whom the kernel lets exceed it
@@ -122,7 +127,9 @@ def test_a_container_with_too_few_processes(monkeypatch: pytest.MonkeyPatch) -> 
     """As `docker --pids-limit` sets it, for root too."""
     limits(monkeypatch)
     monkeypatch.setattr(surroundings, "group_tasks", lambda: (10, 200))
-    with pytest.raises(SurroundingsError, match=r"is 200, 10 are in use.*pids.max of this container"):
+    with pytest.raises(
+        SurroundingsError, match=r"and 10 of at most 200 are in use.*pids.max of this container"
+    ):
         require_limits(1)
     monkeypatch.setattr(surroundings, "group_tasks", lambda: (10, 220))
     require_limits(1)
