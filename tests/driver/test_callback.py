@@ -1,10 +1,6 @@
 """What the Tune callback reports: one event per happening, and nothing kept in the state of Tune."""
 
-import os
-import socket
-import threading
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -21,14 +17,11 @@ from raysweep.protocol import (
     Stop,
 )
 from raysweep.store.encoding import EncodedTrial
+from tests.driver.conftest import Left
 
 pytestmark = pytest.mark.ray
 
 REPORT = {"epoch": 3, "loss": 1.5, "accuracy": 0.25, "hostname": "node-1"}
-
-
-class Left(Exception):
-    """Stands for the end of the process."""
 
 
 class Round:
@@ -57,20 +50,8 @@ class Round:
 
 
 @pytest.fixture
-def round_(monkeypatch: pytest.MonkeyPatch) -> Iterator[Round]:
-    def leave(code: int) -> NoReturn:
-        raise Left
-
-    monkeypatch.setattr(os, "_exit", leave)
-    here, there = socket.socketpair()
-    link, command = Link(Connection(here)), Connection(there)
-    yield Round(link, command)
-    monkeypatch.setattr("raysweep.driver.link.Link.leave", lambda self, last=None: None)
-    command.close()
-    for thread in threading.enumerate():
-        if thread.name == "requests":
-            thread.join(20)
-    link._connection.close()
+def round_(ends: tuple[Link, Connection]) -> Round:
+    return Round(*ends)
 
 
 def test_a_start_is_reported_and_the_checkpoint_let_go(round_: Round) -> None:

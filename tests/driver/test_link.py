@@ -1,41 +1,16 @@
 """The driver's end of the connection: requests in, events out, and one way to leave."""
 
-import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import NoReturn
 
 import pytest
 
 from raysweep.driver.link import Link
 from raysweep.protocol import Checkpoint, Connection, Lost, Ready, RoundEnded, Stop, Train
-
-
-class Left(Exception):
-    """Stands for the end of the process."""
-
-
-@pytest.fixture
-def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Link, Connection]]:
-    """A link in this process, and the command's end of it."""
-
-    def leave(code: int) -> NoReturn:
-        raise Left
-
-    monkeypatch.setattr(os, "_exit", leave)
-    here, there = socket.socketpair()
-    link, command = Link(Connection(here)), Connection(there)
-    yield link, command
-    monkeypatch.setattr("raysweep.driver.link.Link.leave", lambda self, last=None: None)
-    command.close()
-    for thread in threading.enumerate():
-        if thread.name == "requests":
-            thread.join(20)
-    link._connection.close()
+from tests.driver.conftest import Left
 
 
 def test_requests_arrive_in_order_and_checkpoints_apart(ends: tuple[Link, Connection]) -> None:
