@@ -42,7 +42,11 @@ class Kept:
         while len(pids := list(keeper.members(self.process.pid))) < members + 1:  # and the keeper itself
             assert time.monotonic() < end
             time.sleep(0.01)
-        return [psutil.Process(pid) for pid in pids]
+        found = []
+        for pid in pids:
+            with suppress(psutil.NoSuchProcess):  # a short sleep of the shell's loop
+                found.append(psutil.Process(pid))
+        return found
 
     def close(self) -> None:
         self.end.close()
