@@ -1,11 +1,16 @@
 """What every test rests on."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
 # No test is timed: the machine may be busy, and the first use of a library takes a while.
 settings.register_profile("raysweep", deadline=None, derandomize=True)
 settings.load_profile("raysweep")
+
+# Under nohup(1) SIGHUP is ignored, here and in every command that a test starts; raysweep rightly keeps that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
