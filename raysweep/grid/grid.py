@@ -34,7 +34,7 @@ class Grid:
     """The file as plain JSON-able values, ranges expanded; `grid_from_content` reads these values."""
 
 
-def read_grid(path: Path, *, name: str | None = None) -> Grid:
+def read_grid(path: Path | str, *, name: str | None = None) -> Grid:
     """Read a grid file.
 
     Args:
@@ -45,6 +45,7 @@ def read_grid(path: Path, *, name: str | None = None) -> Grid:
         GridError: the file has problems; the error has one line ``file:line: key: what is wrong; what
             to do`` per problem, in the file's order.
     """
+    path = Path(path)
     source = shown_path(path)
     return _read(parse(read_text(path), source), source, path.stem, name)
 

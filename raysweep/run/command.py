@@ -22,7 +22,7 @@ from raysweep.report.live import Display, display_on
 from raysweep.run.notices import command, leave_before_run, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
 from raysweep.run.rounds import Rounds
-from raysweep.run.signals import THIS_PROCESS, Signals
+from raysweep.run.signals import THIS_PROCESS, Signals, blocked
 from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
 from raysweep.run.temporary import remove_left_overs
@@ -125,6 +125,10 @@ class Run:
         for damage in self.writer.check():
             then = "trained again" if damage.trial_id in planned else "not trained again: not of this grid"
             say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, {then}")
+        if self.ledger.record() is None and self.ledger.paths.record.exists():
+            say(
+                f"{self.ledger.paths.record}: not valid; set aside in {self.ledger.paths.damaged}, written anew"
+            )
         self.state = self._new_state(RuntimeEstimate(self.ledger.timings()))
 
     def _train_with(self, driver: Driver) -> None:
@@ -167,8 +171,9 @@ class Run:
     def report_end(self) -> None:
         """Say how the run ended, after its report if it was not interrupted."""
         if self.exit_code > 128:
-            say(f"Interrupted: {self._progress()}")
-            os._exit(self.exit_code)  # Python, as it ends, lets another signal decide the exit code
+            with blocked():  # once, and Python, as it ends, would let another signal decide the exit code
+                say(f"Interrupted: {self._progress()}")
+                os._exit(self.exit_code)
         from raysweep.analysis.aggregate import analyse
         from raysweep.report.sweep_report import report_view
 

@@ -227,6 +227,8 @@ def _remedy(number: int | None) -> str:
         return "raise the limit on file sizes (ulimit -f) and run the same command again"
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
         return "give a writable folder with --results-dir"
+    if number in (errno.ENOTDIR, errno.EEXIST):
+        return "a file is in the place of the results folder; give another --results-dir or --name"
     if number == errno.ENOENT:
         return "it was removed meanwhile; run the same command again to train what is missing"
     return "check the disk and run the same command again; committed trials are kept"

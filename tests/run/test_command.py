@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raysweep.errors import ClusterError
+from raysweep.errors import ClusterError, StorageError
 from raysweep.run import supervisor
 from raysweep.run.command import run_sweep
 from raysweep.run.request import RunOptions
@@ -203,3 +203,18 @@ def test_damage_that_needs_more_cores_starts_another_driver(sweep: Any, ledger: 
     assert sweep(ALL, cpus=2) == 0
     assert len(ledger.committed()) == 3
     assert ledger.verify().damage == ()
+
+
+def test_a_torn_record_is_reported(sweep: Any, ledger: Ledger, capfd: pytest.CaptureFixture[str]) -> None:
+    assert sweep(ALL) == 0
+    ledger.paths.record.write_bytes(ledger.paths.record.read_bytes()[:40])
+    capfd.readouterr()
+    assert sweep(ALL) == 0
+    assert f"{ledger.paths.record}: not valid; set aside in {ledger.paths.damaged}" in capfd.readouterr().err
+    assert len(list(ledger.paths.damaged.rglob("sweep.json"))) == 1
+
+
+def test_a_file_in_the_place_of_the_folder(sweep: Any, tmp_path: Path) -> None:
+    (tmp_path / "small").touch()
+    with pytest.raises(StorageError, match="a file is in the place of the results folder; give another"):
+        sweep(ALL)
