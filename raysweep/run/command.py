@@ -122,13 +122,12 @@ class Run:
     def _verify_committed(self) -> None:
         """Read every committed file; what is damaged is missing again, the others give the estimate."""
         planned = {settings.trial_id for settings in self.grid.trials}
+        paths = self.ledger.paths
         for damage in self.writer.check():
             then = "trained again" if damage.trial_id in planned else "not trained again: not of this grid"
-            say(f"{damage.path}: {damage.what}; set aside in {self.ledger.paths.damaged}, {then}")
-        if self.ledger.record() is None and self.ledger.paths.record.exists():
-            say(
-                f"{self.ledger.paths.record}: not valid; set aside in {self.ledger.paths.damaged}, written anew"
-            )
+            say(f"{damage.path}: {damage.what}; set aside in {paths.damaged}, {then}")
+        if self.ledger.record() is None and paths.record.exists():
+            say(f"{paths.record}: not valid; set aside in {paths.damaged}, and written anew")
         self.state = self._new_state(RuntimeEstimate(self.ledger.timings()))
 
     def _train_with(self, driver: Driver) -> None:
