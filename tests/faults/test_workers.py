@@ -130,7 +130,7 @@ def test_what_nobody_expects_costs_that_trial_alone(sandbox: Sandbox) -> None:
     assert "seq2seq len 2 mem 4: TypeError: " in done.stdout + done.stderr
     (only,) = (sandbox.results / "failures").iterdir()
     assert only.name.startswith("echo-len3")
-    assert "raysweep/run/command.py" in failure_of(sandbox, "echo-len3")["traceback"]
+    assert "raysweep/run/rounds.py" in failure_of(sandbox, "echo-len3")["traceback"]
     assert len(sandbox.ledger.committed()) == 5
     check_undisturbed(sandbox)
 
