@@ -61,7 +61,9 @@ def wrap(module):
         start(self, settings, *arguments, **options)
         for fault in FAULTS[:1]:
             note = Path(fault["state"]) / f"begun-{time.time_ns()}"
-            note.write_text(f"{self.struck_trial} {self.epoch} {module.__file__}")
+            unread = note.with_name(f".{note.name}")  # nobody reads half a note
+            unread.write_text(f"{self.struck_trial} {self.epoch} {module.__file__}")
+            unread.rename(note)
 
     def struck(self, seconds):
         poisoned = False
