@@ -1,4 +1,4 @@
-"""Which trials are past their deadline: one that hangs must not hold up the sweep.
+"""Deadlines of trials: a trial that hangs must not hold up the sweep.
 
 A trial's time begins when it has a worker, which may be before Tune says that it runs: a worker can hang
 while it takes up its next trial, too.

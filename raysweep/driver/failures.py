@@ -1,4 +1,7 @@
-"""Why an attempt at a trial failed, in one line and a traceback."""
+"""Causes of failed attempts, each in one line and a traceback.
+
+The timeouts are decided in `callback`, and results that are not of their trial in the command's `run.rounds`.
+"""
 
 import logging
 import re

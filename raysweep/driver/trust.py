@@ -1,4 +1,4 @@
-"""Whether a cluster answers, and whether it lets anybody in; asked without Ray."""
+"""Checks of an existing cluster, made without Ray: it answers, and it asks for a token."""
 
 import ipaddress
 import os

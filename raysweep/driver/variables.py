@@ -1,4 +1,4 @@
-"""What Ray, Tune and TensorFlow read from the environment, in the driver and in what it starts."""
+"""Environment variables of Ray, Tune and TensorFlow, for the driver and the processes that it starts."""
 
 import json
 from collections.abc import Mapping

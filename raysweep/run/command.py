@@ -1,6 +1,6 @@
 """The `run` command, from grid to report: what is missing is trained, and nothing else.
 
-A driver is started only where something is missing. This process alone commits, shows and decides; it never
+A driver is started only if something is missing. This process alone commits, shows and decides; it never
 imports Ray, TensorFlow or Keras.
 """
 

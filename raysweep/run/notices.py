@@ -1,4 +1,4 @@
-"""What a run prints beside its display, and how to call it again.
+"""Messages that a run prints beside its display, and the command line that resumes it.
 
 A handler of a signal prints, too: nothing is imported for it that may be half imported just then.
 """

@@ -1,4 +1,4 @@
-"""What the command line asks of a run, and what is refused before anything is made or started."""
+"""Options of a run, and the checks that refuse it before anything is made or started."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from raysweep.trial.resources import Resources
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line says of a run, apart from its grid."""
+    """Options of the command line, apart from the grid."""
 
     cpus: int | None = None
     """Cores: of the private cluster, or a cap on what is used of an existing one."""

@@ -1,8 +1,8 @@
-"""What the driver's process finds around it: its environment, composed here, and its limits.
+"""Surroundings of the driver's process: its environment, composed here, and its limits.
 
 Ray, TensorFlow and Keras read dozens of variables and files. The driver gets the command's environment less
 what would change what is imported or computed, and what a run needs. Home and temporary folder are replaced
-for a private cluster only: for an existing one the user's token and the cluster's address are found by them.
+for a private cluster only: the token and the address of an existing cluster are found by them.
 """
 
 import os
@@ -48,17 +48,17 @@ OPEN_FILES: Final = 100
 """Descriptors that one of Ray's processes needs: at two slots, 64 were enough and 40 were not."""
 
 OPEN_FILES_A_SLOT: Final = 8
-"""And for each slot: a worker's connections to raylet and control store."""
+"""Further descriptors for each slot: a worker's connections to raylet and control store."""
 
 MAX_OPEN_FILES: Final = 65_536
-"""What the soft limit is raised to, where the hard one allows it."""
+"""Soft limit that is set if the hard limit allows it."""
 
 TASKS: Final = 180
 """Processes and threads of a private cluster without workers: at two slots and cores, 209 in all were enough
 and 189 were not."""
 
 TASKS_A_SLOT: Final = 30
-"""And of each worker."""
+"""Processes and threads of each worker."""
 
 
 def driver_environment(folder: Path, *, private: bool) -> dict[str, str]:

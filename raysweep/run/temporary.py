@@ -1,7 +1,7 @@
-"""The temporary folders of runs: where they are, and what killed runs left of theirs.
+"""Temporary folders of runs: their names, and the removal of those of killed runs.
 
-Ray's sockets, logs and token are in it, and Tune's own files; nobody reads them after the run. The keeper
-makes the folder of its run, and removes it.
+Such a folder holds Ray's sockets, logs and token, and Tune's own files; nobody reads them after the run. The
+keeper makes the folder of its run, and removes it.
 """
 
 import fcntl
