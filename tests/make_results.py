@@ -1,20 +1,24 @@
 """Trial results for tests, made of plausible random arrays in a millisecond, without TensorFlow."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from raysweep.store.encoding import Provenance
-from raysweep.trial.result import Curve, LayerWeight, Predictions, TrialResult
+from raysweep.trial.result import Curve, Evaluation, LayerWeight, Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 PROVENANCE = Provenance(
-    attempts=1,
+    attempt=1,
     started=MOMENT,
     ended=MOMENT + timedelta(seconds=90),
     host="node-1",
+    cpu_model="a CPU",
+    threads=1,
     versions={"tensorflow": "2.21.0", "keras": "3.15.0"},
 )
 
@@ -39,13 +43,18 @@ def synthetic_result(
     accuracy = np.linspace(0.01, position_accuracy, len(epochs))
     if diverged:
         loss[-1] = np.nan
+    predictions = None if diverged else _predictions(settings, rng, position_accuracy)
+    evaluations = [*_evaluations(settings, rng, position_accuracy)]
+    if predictions is not None:
+        evaluations.append(last_evaluation(settings, predictions))
     return TrialResult(
         settings=settings,
         status="diverged" if diverged else "done",
         loss=float(loss[-1]),
         accuracy=float(accuracy[-1]),
-        curve=Curve(epochs.astype(np.int32), loss, accuracy),
-        predictions=None if diverged else _predictions(settings, rng, position_accuracy),
+        curve=curve_of(settings, epochs, loss, accuracy, evaluations),
+        evaluations=tuple(evaluations),
+        predictions=predictions,
         layers=_layers(settings),
         updates=settings.updates,
         trace_s=1.5,
@@ -53,6 +62,39 @@ def synthetic_result(
         eval_s=0.25,
         device="cpu",
     )
+
+
+def curve_of(
+    settings: TrialSettings,
+    epochs: npt.NDArray[np.int64],
+    loss: npt.NDArray[np.float64],
+    accuracy: npt.NDArray[np.float64],
+    evaluations: Sequence[Evaluation],
+) -> Curve:
+    """A curve whose held-out columns are those of the evaluations."""
+    windows = settings.eval_sequences * settings.windows
+    at = {one.epoch: one for one in evaluations}
+    exact_match = np.array([at[e].exact / windows if e in at else np.nan for e in epochs.tolist()])
+    nowhere = [np.nan] * settings.n_out
+    positions = np.array(
+        [[hits / windows for hits in at[e].right] if e in at else nowhere for e in epochs.tolist()]
+    )
+    return Curve(epochs.astype(np.int32), loss, accuracy, exact_match, positions)
+
+
+def _evaluations(settings: TrialSettings, rng: np.random.Generator, accuracy: float) -> Iterator[Evaluation]:
+    """The evaluations before the last, ever better."""
+    shape = (settings.eval_sequences, settings.windows, settings.n_out)
+    for epoch in range(settings.eval_every or settings.epochs, settings.epochs, settings.eval_every or 1):
+        yield Evaluation.of(epoch, rng.random(shape) < accuracy * epoch / settings.epochs)
+
+
+def last_evaluation(settings: TrialSettings, predictions: Predictions) -> Evaluation:
+    """The evaluation of the trained network."""
+    hits = (predictions.predicted == predictions.expected).reshape(
+        settings.eval_sequences, settings.windows, settings.n_out
+    )
+    return Evaluation.of(settings.epochs, hits)
 
 
 def _predictions(settings: TrialSettings, rng: np.random.Generator, accuracy: float) -> Predictions:
@@ -64,8 +106,8 @@ def _predictions(settings: TrialSettings, rng: np.random.Generator, accuracy: fl
     wrong = (expected + rng.integers(1, settings.vocab, expected.shape)) % settings.vocab
     confidence = np.where(right, 1 - rng.random(expected.shape) / 20, rng.random(expected.shape))
     return Predictions(
-        sequence=np.repeat(np.arange(sequences, dtype=np.int32), windows),
-        window=np.tile(np.arange(windows, dtype=np.int32), sequences),
+        sequence_index=np.repeat(np.arange(sequences, dtype=np.int32), windows),
+        window_index=np.tile(np.arange(windows, dtype=np.int32), sequences),
         input=inputs.copy(),
         expected=expected.copy(),
         predicted=np.where(right, expected, wrong).astype(np.int32),

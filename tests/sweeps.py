@@ -12,9 +12,9 @@ from raysweep.grid import grid_from_content
 from raysweep.store.encoding import encode
 from raysweep.store.ledger import Ledger
 from raysweep.store.sweep_record import Failure, RunEnvironment
-from raysweep.trial.result import Curve, Predictions, TrialResult
+from raysweep.trial.result import Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
-from tests.make_results import MOMENT, PROVENANCE, synthetic_result
+from tests.make_results import MOMENT, PROVENANCE, curve_of, last_evaluation, synthetic_result
 
 ENVIRONMENT = RunEnvironment(versions={}, commit=None, dirty=None, host="node-1", cpu_model="a CPU")
 GOLDEN = Path(__file__).parent / "report" / "golden"
@@ -49,7 +49,7 @@ def write_sweep(
 
 def failure_of(settings: TrialSettings, message: str = "killed by signal 9", **changes: Any) -> Failure:
     """A worker that was lost three times."""
-    content = {"traceback": "", "kind": "worker lost", "attempts": 3, "host": "node-1", "time": MOMENT}
+    content = {"traceback": "", "kind": "worker_lost", "attempts": 3, "host": "node-1", "time": MOMENT}
     return Failure(trial_id=settings.trial_id, message=message, **{**content, **changes})
 
 
@@ -73,16 +73,17 @@ def result_with(settings: TrialSettings, right: Sequence[Sequence[int]], loss: f
     rows = len(marks)
     expected = np.arange(marks.size, dtype=np.int32).reshape(marks.shape) % settings.values
     predictions = Predictions(
-        sequence=np.repeat(np.arange(settings.eval_sequences, dtype=np.int32), settings.windows),
-        window=np.tile(np.arange(settings.windows, dtype=np.int32), settings.eval_sequences),
+        sequence_index=np.repeat(np.arange(settings.eval_sequences, dtype=np.int32), settings.windows),
+        window_index=np.tile(np.arange(settings.windows, dtype=np.int32), settings.eval_sequences),
         input=np.zeros((rows, settings.n_in), np.int32),
         expected=expected,
         predicted=np.where(marks == 1, expected, expected + 1).astype(np.int32),
         confidence=np.full(marks.shape, 0.5, np.float32),
     )
-    curve = Curve(np.array([settings.epochs], np.int32), np.array([loss]), np.array([0.5]))
+    last = last_evaluation(settings, predictions)
+    curve = curve_of(settings, np.array([settings.epochs]), np.array([loss]), np.array([0.5]), [last])
     return TrialResult(
-        settings, "done", loss, 0.5, curve, predictions, (), settings.updates, 0.1, 0.2, 0.3, "cpu"
+        settings, "done", loss, 0.5, curve, (last,), predictions, (), settings.updates, 0.1, 0.2, 0.3, "cpu"
     )
 
 

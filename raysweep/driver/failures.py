@@ -49,12 +49,12 @@ def explain(error: Exception, *, out_of_memory: bool) -> Cause:
     text = plain_text(str(error))
     if isinstance(error, RayActorError):
         if not isinstance(error, ActorDiedError):
-            return Cause("worker lost", "its host does not answer", text)
+            return Cause("worker_lost", "its host does not answer", text)
         if "node has died" in text:
-            return Cause("worker lost", "its host was lost", text)
+            return Cause("worker_lost", "its host was lost", text)
         if out_of_memory:
             return Cause("memory", "the kernel ended its process: this container's memory is used up", text)
-        return Cause("worker lost", "its process died", text)
+        return Cause("worker_lost", "its process died", text)
     original = error.cause if isinstance(error, RayTaskError) else error
     first_line = plain_text(str(original)).strip().partition("\n")[0]
     name = type(original).__name__
@@ -75,7 +75,7 @@ def blamed(reason: str, running: Mapping[str, str]) -> dict[str, Cause]:
     if "low on memory" in reason:
         cause = Cause("memory", "Ray's memory monitor ended its process", plain_text(reason))
     else:
-        cause = Cause("worker lost", "Tune's controller gave up", plain_text(reason))
+        cause = Cause("worker_lost", "Tune's controller gave up", plain_text(reason))
     return dict.fromkeys(named or running, cause)
 
 

@@ -16,7 +16,7 @@ from ray.tune import Trainable
 
 from raysweep.errors import ResultsError
 from raysweep.store.encoding import Provenance, encode
-from raysweep.store.environment import package_versions
+from raysweep.store.environment import cpu_model, package_versions
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -106,10 +106,12 @@ class Worker(Trainable):
     def _finish(self, training: "Training") -> dict[str, Any]:
         result = training.result()
         provenance = Provenance(
-            attempts=self._attempt,
+            attempt=self._attempt,
             started=self._started,
             ended=datetime.now(UTC),
             host=platform.node(),
+            cpu_model=cpu_model(),
+            threads=self._cpus,
             versions=package_versions(),
         )
         exact = None if result.predictions is None else float(result.predictions.exact.mean())

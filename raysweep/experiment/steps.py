@@ -52,7 +52,11 @@ class Steps:
         self.shape = Shape.of(settings)
         self._weight_shapes = [weight.shape for weight in layer_weights(settings)]
         self._train = tf.function(self._train_epochs, autograph=False)
-        self._evaluate = tf.function(self._evaluate_sequences, autograph=False)
+        handles = len(self._weight_shapes) * (tf.TensorSpec([], tf.resource),)
+        sequences = tf.TensorSpec([None, self.shape.sequence_length], tf.int32)
+        self._evaluate = tf.function(
+            self._evaluate_sequences, autograph=False, input_signature=(handles, sequences)
+        )
         self._traced = False
 
     def trace(self, variables: Variables, settings: TrialSettings) -> float:
@@ -61,7 +65,7 @@ class Steps:
             return 0.0
         start = time.perf_counter()
         self.train(variables, settings, after=0, epochs=0)
-        self.evaluate(variables, settings, sequences=0)
+        self.evaluate(variables, np.zeros([0, self.shape.sequence_length], np.int32))
         self._traced = True
         return time.perf_counter() - start
 
@@ -79,15 +83,10 @@ class Steps:
         done = int(trained)
         return Epochs(losses.numpy()[:done], accuracies.numpy()[:done])
 
-    def evaluate(self, variables: Variables, settings: TrialSettings, sequences: int) -> Evaluated:
-        """Predict every window of the first `sequences` held-out sequences."""
+    def evaluate(self, variables: Variables, sequences: Ints) -> Evaluated:
+        """Predict every window of sequences of shape (eval_sequences, windows + n_in - 1)."""
         with lean_execution():
-            predicted, confidence = self._evaluate(
-                variables.weights,
-                tf.constant(stream(Domain.EVALUATION, settings.seed), tf.uint64),
-                tf.constant(settings.values, tf.int32),
-                tf.constant(sequences, tf.int32),
-            )
+            predicted, confidence = self._evaluate(variables.weights, tf.constant(sequences))
         return Evaluated(self._by_window(predicted), self._by_window(confidence))
 
     def _by_window(self, batches: Tensor) -> Any:
@@ -166,42 +165,39 @@ class Steps:
         apply_adam(variables, networks.backward(shape, weights, done, gradient), rate)
         return losses, tf.cast(hits, tf.float32), done.states
 
-    def _evaluate_sequences(
-        self, variables: Sequence[Tensor], stream: Tensor, values: Tensor, sequences: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _evaluate_sequences(self, variables: Sequence[Tensor], sequences: Tensor) -> tuple[Tensor, Tensor]:
         """Predict sequence by sequence, batch by batch; return one row for each batch."""
         shape = self.shape
         weights = self._weights(variables)
+        parts = tf.reshape(self._batches(sequences), [-1, shape.batch_length])
 
-        def predict_batch(number: Tensor, states: Any, symbols: Any, values_: Any) -> tuple[Any, ...]:
-            batch = number % shape.batches
-            sequence = draw_integers(
-                stream, tf.cast(number // shape.batches, tf.uint64), shape.sequence_length, values
-            )
-            carried = tf.cast(batch > 0, tf.float32)
-            states = [State(state.hidden * carried, state.cell * carried) for state in states]
-            done = networks.forward(shape, weights, tf.gather(self._batches(sequence), batch), states)
+        def predict_batch(number: Tensor, symbols: Any, values: Any, *states: Any) -> tuple[Any, ...]:
+            # One batch is a whole sequence: there is no state to carry.
+            before = self._carried(number, states) if states else self._no_states()
+            done = networks.forward(shape, weights, tf.gather(parts, number), before)
             softmax = tf.nn.softmax(done.logits)
-            return (
-                number + 1,
-                done.states,
-                symbols.write(number, tf.argmax(softmax, axis=1, output_type=tf.int32)),
-                values_.write(number, tf.reduce_max(softmax, axis=1)),
-            )
+            symbols = symbols.write(number, tf.argmax(softmax, axis=1, output_type=tf.int32))
+            values = values.write(number, tf.reduce_max(softmax, axis=1))
+            return number + 1, symbols, values, *(done.states if states else ())
 
-        rows = sequences * shape.batches
+        rows = tf.shape(parts)[0]
         row = [shape.n_out * shape.batch_size]
         symbols, confidence = tf.while_loop(
             lambda number, *_: number < rows,
             predict_batch,
             (
                 tf.constant(0),
-                self._zero_states(),
                 tf.TensorArray(tf.int32, rows, element_shape=row),
                 tf.TensorArray(tf.float32, rows, element_shape=row),
+                *(self._zero_states() if shape.batches > 1 else ()),
             ),
-        )[2:]
+        )[1:3]
         return symbols.stack(), confidence.stack()
+
+    def _carried(self, number: Tensor, states: Sequence[State]) -> list[State]:
+        """Return the states that a batch starts with: zeros for the first batch of a sequence."""
+        carried = tf.cast(number % self.shape.batches > 0, tf.float32)
+        return [State(state.hidden * carried, state.cell * carried) for state in states]
 
     def _weights(self, variables: Sequence[Tensor]) -> list[Tensor]:
         """Return the values of the weights' variables, of known shapes."""
@@ -210,10 +206,10 @@ class Steps:
             weight.set_shape(shape)
         return weights
 
-    def _batches(self, sequence: Tensor) -> Tensor:
-        """Return the integers of each batch's windows, (batches, batch + n_in - 1): the rows overlap."""
+    def _batches(self, sequences: Tensor) -> Tensor:
+        """Return the integers of each batch's windows, (..., batches, batch + n_in - 1): the rows overlap."""
         starts = np.arange(self.shape.batches) * self.shape.batch_size
-        return tf.gather(sequence, np.add.outer(starts, np.arange(self.shape.batch_length)))
+        return tf.gather(sequences, np.add.outer(starts, np.arange(self.shape.batch_length)), axis=-1)
 
     def _zero_states(self) -> list[State]:
         zeros = tf.zeros([self.shape.batch_size, self.shape.mem])

@@ -4,6 +4,7 @@ import hashlib
 import io
 import time
 import zipfile
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,11 +12,11 @@ import tensorflow as tf
 
 from raysweep.errors import ResultsError
 from raysweep.experiment.adam import Variables, read
-from raysweep.experiment.evaluation import evaluate
+from raysweep.experiment.evaluation import HeldOut
 from raysweep.experiment.lstm import swap_gates
 from raysweep.experiment.models import initial_weights, layer_weights
 from raysweep.experiment.steps import CompiledSteps
-from raysweep.trial.result import Curve, Floats, TrialResult
+from raysweep.trial.result import Curve, Evaluation, Floats, TrialResult
 from raysweep.trial.settings import TrialSettings
 
 GROWTH: Final = 8
@@ -24,7 +25,7 @@ GROWTH: Final = 8
 DIGEST_BYTES: Final = 16
 """Length of the checksum at the start of a checkpoint."""
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Version of a checkpoint's content; raise it with any change to the variables, their order or the loop."""
 
 
@@ -51,7 +52,9 @@ class Training:
         self.settings = settings
         self._losses = np.zeros(0, np.float32)
         self._accuracies = np.zeros(0, np.float32)
-        self._train_s = 0.0
+        self._evaluations: list[Evaluation] = []
+        self._train_s = self._eval_s = 0.0
+        self._held_out = HeldOut(settings)
         if checkpoint is None:
             weights = _swapped(settings, initial_weights(settings))
             self._variables = Variables.starting_from(weights)
@@ -91,12 +94,16 @@ class Training:
         return _swapped(self.settings, [read(weight).numpy() for weight in self._variables.weights])
 
     def advance(self, seconds: float) -> None:
-        """Train for about this many seconds: at least one epoch, never beyond the last."""
+        """Train for about this many seconds: at least one epoch, never beyond the last.
+
+        Between two epochs, the network is evaluated where the settings' `eval_every` says so.
+        """
         end = time.perf_counter() + seconds
         epochs = 1
         while not self.finished:
+            self._evaluate_if_due()
             began = time.perf_counter()
-            epochs = min(epochs, self.settings.epochs - self.epoch)
+            epochs = min(epochs, self._epochs_in_one_go())
             done = self._steps.train(self._variables, self.settings, after=self.epoch, epochs=epochs)
             self._losses = np.concatenate([self._losses, done.loss])
             self._accuracies = np.concatenate([self._accuracies, done.accuracy])
@@ -107,6 +114,24 @@ class Training:
                 return
             epochs = int(min(affordable, GROWTH * epochs))
 
+    def _epochs_in_one_go(self) -> int:
+        """Return the number of epochs up to the next evaluation."""
+        left = self.settings.epochs - self.epoch
+        every = self.settings.eval_every
+        return min(left, every - self.epoch % every) if every else left
+
+    def _evaluate_if_due(self) -> None:
+        """Evaluate the network in the middle of its training, which is not changed by it."""
+        every = self.settings.eval_every
+        if not every or self.epoch == 0 or self.epoch % every:
+            return
+        if self._evaluations and self._evaluations[-1].epoch == self.epoch:
+            return
+        began = time.perf_counter()
+        if (outputs := self._held_out.evaluate(self._steps, self._variables)) is not None:
+            self._evaluations.append(self._held_out.counts(self.epoch, outputs))
+        self._eval_s += time.perf_counter() - began
+
     def checkpoint(self) -> bytes:
         """Return the state of the training as bytes: a checksum, then NumPy's npz without pickled objects."""
         saved: dict[str, Any] = {f"variable_{n}": array for n, array in enumerate(self._variables.arrays())}
@@ -115,9 +140,12 @@ class Training:
             "made_with": _made_with(),
             "loss": self._losses,
             "accuracy": self._accuracies,
+            "evaluations": np.array([_packed(one) for one in self._evaluations], np.int64),
+            "train_s": self._train_s,
+            "eval_s": self._eval_s,
         }
         file = io.BytesIO()
-        np.savez(file, allow_pickle=False, **saved, train_s=self._train_s)
+        np.savez(file, allow_pickle=False, **saved)
         return _digest(file.getvalue()) + file.getvalue()
 
     def _restore(self, checkpoint: bytes) -> None:
@@ -143,7 +171,8 @@ class Training:
             if [array.shape for array in arrays] != shapes:
                 raise ValueError("arrays of unexpected shapes")
             self._losses, self._accuracies = saved["loss"], saved["accuracy"]
-            self._train_s = float(saved["train_s"])
+            self._evaluations = [_unpacked(of) for of in saved["evaluations"].tolist()]
+            self._train_s, self._eval_s = float(saved["train_s"]), float(saved["eval_s"])
             self._variables = Variables.of(arrays)
 
     def result(self) -> TrialResult:
@@ -158,23 +187,35 @@ class Training:
                 "call advance until it is finished"
             )
         began = time.perf_counter()
-        predictions = None if self.diverged else evaluate(self._steps, self._variables, self.settings)
-        if predictions is not None and not np.isfinite(predictions.confidence).all():
-            predictions = None  # the last update gave NaN or infinity, and no loss was computed after it
+        # No outputs of a finished training: its last update gave NaN or infinity, and no loss came after it.
+        outputs = None if self.diverged else self._held_out.evaluate(self._steps, self._variables)
+        evaluations = [*self._evaluations]
+        if outputs is not None:
+            evaluations.append(self._held_out.counts(self.epoch, outputs))
         return TrialResult(
             settings=self.settings,
-            status="diverged" if predictions is None else "done",
+            status="diverged" if outputs is None else "done",
             loss=self.loss,
             accuracy=self.accuracy,
-            curve=_curve(self._losses, self._accuracies, self.settings.curve_every),
-            predictions=predictions,
+            curve=_curve(self._losses, self._accuracies, evaluations, self.settings),
+            evaluations=tuple(evaluations),
+            predictions=None if outputs is None else self._held_out.predictions(outputs),
             layers=layer_weights(self.settings),
             updates=self.epoch * (self.settings.windows // self.settings.batch_size),
             trace_s=self._trace_s,
             train_s=self._train_s,
-            eval_s=time.perf_counter() - began,
+            eval_s=self._eval_s + time.perf_counter() - began,
             device="gpu" if tf.config.list_physical_devices("GPU") else "cpu",
         )
+
+
+def _packed(evaluation: Evaluation) -> list[int]:
+    return [evaluation.epoch, evaluation.exact, evaluation.exact_squares, *evaluation.right]
+
+
+def _unpacked(numbers: list[int]) -> Evaluation:
+    epoch, exact, exact_squares, *right = numbers
+    return Evaluation(epoch, exact, exact_squares, tuple(right))
 
 
 def _made_with() -> str:
@@ -195,17 +236,22 @@ def _swapped(settings: TrialSettings, weights: list[Floats]) -> list[Floats]:
     ]
 
 
-def _curve(losses: Floats, accuracies: Floats, every: int) -> Curve:
-    """Average `every` epochs into each point, in float64; the last point covers the remaining epochs.
-
-    >>> curve = _curve(np.float32([4, 2, 1]), np.float32([0, 0.5, 1]), every=2)
-    >>> curve.epoch.tolist(), curve.loss.tolist(), curve.accuracy.tolist()
-    ([2, 3], [3.0, 1.0], [0.25, 1.0])
-    """
+def _curve(
+    losses: Floats, accuracies: Floats, evaluations: Sequence[Evaluation], settings: TrialSettings
+) -> Curve:
+    """Average `curve_every` epochs into each point, in float64; the last point covers the rest."""
+    every = settings.curve_every
     starts = np.arange(0, len(losses), every)
     ends = np.minimum(starts + every, len(losses))
     loss, accuracy = (
         np.add.reduceat(values.astype(np.float64), starts) / (ends - starts)
         for values in (losses, accuracies)
     )
-    return Curve(ends.astype(np.int32), loss, accuracy)
+    points = np.searchsorted(ends, [one.epoch for one in evaluations])
+    windows = settings.eval_sequences * settings.windows
+    exact_match = np.full(len(ends), np.nan)
+    exact_match[points] = [one.exact / windows for one in evaluations]
+    position_accuracy = np.full((len(ends), settings.n_out), np.nan)
+    right = np.array([one.right for one in evaluations], np.int64)
+    position_accuracy[points] = right.reshape(-1, settings.n_out) / windows
+    return Curve(ends.astype(np.int32), loss, accuracy, exact_match, position_accuracy)

@@ -86,7 +86,7 @@ def _failures(analysis: SweepAnalysis) -> Iterator[Text]:
     for failure in analysis.failures[:_SHOWN_FAILURES]:
         first_line = clean_text(failure.message).strip().partition("\n")[0]
         yield Text(
-            f"  {clean_text(failure.trial_id)}  {failure.kind}: {first_line}",
+            f"  {clean_text(failure.trial_id)}  {failure.kind_in_words}: {first_line}",
             no_wrap=True,
             overflow="ellipsis",
         )

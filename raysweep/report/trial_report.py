@@ -47,7 +47,7 @@ def _heading(trial: DecodedTrial) -> Text:
     result, provenance = trial.result, trial.provenance
     seconds = result.trace_s + result.train_s + result.eval_s
     place = f"{duration(seconds)} on {provenance.host}, {result.device}"
-    attempt = [f"attempt {provenance.attempts}"] if provenance.attempts > 1 else []
+    attempt = [f"attempt {provenance.attempt}"] if provenance.attempt > 1 else []
     return _title(result.settings.trial_id, result.status, place, *attempt)
 
 
@@ -106,12 +106,12 @@ def _bar(shares: Sequence[float]) -> str:
 
 def _predictions(predictions: Predictions) -> Iterator[RenderableType]:
     """Lay out the windows of the first evaluation sequence."""
-    first = predictions.sequence == predictions.sequence[0]
+    first = predictions.sequence_index == predictions.sequence_index[0]
     windows = int(first.sum())
     exact = int(predictions.exact[first].sum())
-    sequences = len(np.unique(predictions.sequence))
+    sequences = len(np.unique(predictions.sequence_index))
     yield Text.assemble(
-        (f"sequence {predictions.sequence[0]} of {sequences}", "bold"),
+        (f"sequence {predictions.sequence_index[0]} of {sequences}", "bold"),
         f" · exact {exact} of {windows} · over all sequences {share(float(predictions.exact.mean()))}",
     )
     yield _Windows(
@@ -172,7 +172,7 @@ def _failed(failure: Failure, settings: Iterable[RenderableType]) -> Iterator[Re
     yield _title(
         failure.trial_id,
         "failed",
-        failure.kind,
+        failure.kind_in_words,
         count(failure.attempts, "attempt"),
         f"on {failure.host}",
         time,

@@ -133,7 +133,9 @@ class Rounds:
 
     def _fail(self, trial_id: str, kind: FailureKind, message: str, trace: str, host: str) -> None:
         """Count an attempt that failed, show it and record it."""
-        line = self.state.fail(trial_id, message if kind == "error" else f"{kind} ({message})")
+        line = self.state.fail(
+            trial_id, message if kind == "error" else f"{kind.replace('_', ' ')} ({message})"
+        )
         self.display.failed(line)
         self.writer.record_failure(
             Failure(

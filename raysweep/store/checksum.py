@@ -49,6 +49,15 @@ def is_intact(data: bytes) -> bool:
     return digest.hexdigest().encode() == data[start:end]
 
 
+def before(data: bytes) -> bytes:
+    """Return the bytes before the embedded checksum; all bytes if there is none.
+
+    >>> before(embed(b"some bytes" + SLOT.encode() + b" and more"))
+    b'some bytes'
+    """
+    return data.rpartition(_MARK)[0] or data
+
+
 def append(payload: bytes) -> bytes:
     """Return the payload followed by a filled slot."""
     return embed(payload + SLOT.encode())

@@ -41,11 +41,13 @@ TRIALS: Final = pa.schema(
         _required("trace_s", pa.float64()),
         _required("train_s", pa.float64()),
         _required("eval_s", pa.float64()),
-        _required("attempts", pa.int64()),
+        _required("attempt", pa.int64()),
         _required("started", _TIME),
         _required("ended", _TIME),
         _required("host", pa.string()),
+        _required("cpu_model", pa.string()),
         _required("device", pa.string()),
+        _required("threads", pa.int64()),
         _required("versions", pa.map_(pa.string(), pa.string())),
         _required(
             "layers",
@@ -70,8 +72,8 @@ TRIALS: Final = pa.schema(
 PREDICTIONS: Final = pa.schema(
     [
         *_SETTINGS,
-        _required("sequence", pa.int32()),
-        _required("window", pa.int32()),
+        _required("sequence_index", pa.int32()),
+        _required("window_index", pa.int32()),
         _required("input", _list(pa.int32())),
         _required("expected", _list(pa.int32())),
         _required("predicted", _list(pa.int32())),
@@ -87,6 +89,8 @@ CURVES: Final = pa.schema(
         _required("epoch", pa.int32()),
         _required("loss", pa.float64()),
         _required("accuracy", pa.float64()),
+        pa.field("exact_match", pa.float64()),
+        pa.field("position_accuracy", _list(pa.float64())),
     ]
 )
-"""One row per point of the learning curve."""
+"""One row per point of the learning curve; the last two are null where the network was not evaluated."""

@@ -5,24 +5,36 @@ The counts are taken from the arrays that are written as predictions, and equal 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+
+from raysweep.trial.result import Evaluation, Status
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
-    from raysweep.trial.result import Status, TrialResult
+    from raysweep.trial.result import TrialResult
 
 SETTING_NAMES: Final = tuple(TrialSettings.model_fields)
 
 
-@dataclass(frozen=True, slots=True)
-class TrialCounts:
-    """Settings, outcome and counts of one committed trial."""
+def _complete(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    return TrialSettings(**settings).model_dump()
 
-    settings: Mapping[str, Any]
+
+class TrialCounts(BaseModel):
+    """Settings, outcome and counts of one committed trial.
+
+    Raises:
+        pydantic.ValidationError: the counts are not those of a trial.
+    """
+
+    # Losses may be NaN or infinite.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    settings: Annotated[Mapping[str, Any], AfterValidator(_complete)]
     """Every setting by name, the seed included."""
-    status: "Status"
+    status: Status
     loss: float
     """Loss of the last epoch; if the trial diverged, possibly NaN or infinite."""
     accuracy: float
@@ -30,46 +42,50 @@ class TrialCounts:
     seconds: float
     """Tracing, training and evaluation."""
     exact_by_sequence: tuple[int, ...]
-    """(eval_sequences,): windows of each sequence that are right at every position; () if diverged."""
-    right: tuple[int, ...]
-    """(n_out,): windows that are right at each position, first position first; () if diverged."""
+    """(eval_sequences,): windows of each sequence that the trained network has right; () if diverged."""
+    evaluations: tuple[Evaluation, ...]
+    """Every held-out evaluation, in order; the last is of the trained network, unless the trial diverged."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        done = self.status == "done"
+        if len(self.exact_by_sequence) != (self.settings["eval_sequences"] if done else 0):
+            raise ValueError("the sequences are not those of the settings")
+        if any(len(one.right) != self.settings["len"] for one in self.evaluations):
+            raise ValueError("the positions are not those of the settings")
+        if done and (not self.evaluations or self.evaluations[-1].exact != self.exact):
+            raise ValueError("the last evaluation is not that of the trained network")
+        return self
 
     @property
     def windows(self) -> int:
-        """Evaluated windows; 0 if the trial diverged."""
-        return len(self.exact_by_sequence) * int(self.settings["windows"])
+        """Windows of one evaluation."""
+        return int(self.settings["eval_sequences"] * self.settings["windows"])
 
     @property
     def exact(self) -> int:
-        """Windows that are right at every position."""
+        """Windows that the trained network has right at every position."""
         return sum(self.exact_by_sequence)
+
+    @property
+    def right(self) -> tuple[int, ...]:
+        """Windows that the trained network has right at each position, (n_out,); not of a diverged one."""
+        return self.evaluations[-1].right
 
     @classmethod
     def of(cls, result: "TrialResult") -> Self:
         """Count the predictions of a trained trial."""
+        settings = result.settings
         exact: tuple[int, ...] = ()
-        right: tuple[int, ...] = ()
-        if (predictions := result.predictions) is not None:
-            hits = predictions.exact.reshape(result.settings.eval_sequences, result.settings.windows)
+        if result.predictions is not None:
+            hits = result.predictions.exact.reshape(settings.eval_sequences, settings.windows)
             exact = tuple(hits.sum(axis=1).tolist())
-            right = tuple((predictions.predicted == predictions.expected).sum(axis=0).tolist())
-        seconds = result.trace_s + result.train_s + result.eval_s
-        settings = result.settings.model_dump()
-        return cls(settings, result.status, result.loss, result.accuracy, seconds, exact, right)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Rebuild counts from the JSON of their `dataclasses.asdict`.
-
-        Raises:
-            ValueError: the content is not valid; for a missing key or wrong type, KeyError or TypeError.
-        """
-        if content["status"] not in ("done", "diverged"):
-            raise ValueError("invalid status")
-        exact, right = (tuple(map(int, content[name])) for name in ("exact_by_sequence", "right"))
-        loss, accuracy, seconds = (float(content[name]) for name in ("loss", "accuracy", "seconds"))
-        settings = TrialSettings(**content["settings"]).model_dump()
-        done = content["status"] == "done"
-        if (len(exact), len(right)) != ((settings["eval_sequences"], settings["len"]) if done else (0, 0)):
-            raise ValueError("the counts do not match the settings")
-        return cls(settings, content["status"], loss, accuracy, seconds, exact, right)
+        return cls(
+            settings=settings.model_dump(),
+            status=result.status,
+            loss=result.loss,
+            accuracy=result.accuracy,
+            seconds=result.trace_s + result.train_s + result.eval_s,
+            exact_by_sequence=exact,
+            evaluations=result.evaluations,
+        )

@@ -2,7 +2,7 @@
 
 This module uses no paths: `encode` runs in the worker that trained the trial, and the bytes are sent to
 the one process that writes. Equal results give equal bytes, so that the files of two runs can be
-compared; values that vary from run to run (times, host, attempts) are in `trials` alone.
+compared; values that vary from run to run (times, host, attempt) are in `trials` alone.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from raysweep.errors import ResultsError
 from raysweep.store import checksum
 from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
 from raysweep.store.counts import TrialCounts
-from raysweep.store.trial_manifest import SCHEMA_VERSION, Digest, Manifest, require_known
+from raysweep.store.trial_manifest import SCHEMA_VERSION, Digest, Manifest, read_manifest, require_known
 from raysweep.trial.result import Curve, LayerWeight, Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
 
@@ -41,20 +41,23 @@ __all__ = [
 ]
 
 _VERSION_KEY: Final = "raysweep.schema"
-_CHECKSUM_KEY: Final = "raysweep.seal"
+_MANIFEST_KEY: Final = "raysweep.manifest"
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Circumstances of a trial's training: attempt, times, host and versions."""
+    """Circumstances of a trial's training: attempt, times, hardware and versions."""
 
-    attempts: int
+    attempt: int
     """Number of this attempt at the trial, from 1."""
     started: datetime
     """Start of the attempt; UTC."""
     ended: datetime
     """End of the attempt; UTC."""
     host: str
+    cpu_model: str
+    threads: int
+    """Threads that TensorFlow might use."""
     versions: Mapping[str, str]
     """Versions of the packages that determine the numbers, by name."""
 
@@ -91,14 +94,16 @@ def encode(result: TrialResult, provenance: Provenance) -> EncodedTrial:
     row = {
         **_settings_row(result.settings),
         **_outcome_row(result),
-        "attempts": provenance.attempts,
+        "attempt": provenance.attempt,
         "started": provenance.started.astimezone(UTC),
         "ended": provenance.ended.astimezone(UTC),
         "host": provenance.host,
+        "cpu_model": provenance.cpu_model,
+        "threads": provenance.threads,
         "versions": sorted(provenance.versions.items()),
         **manifest.columns(),
     }
-    metadata = {_CHECKSUM_KEY: manifest.to_metadata()}
+    metadata = {_MANIFEST_KEY: manifest.to_metadata()}
     trials = checksum.embed(_write(pa.Table.from_pylist([row], TRIALS), metadata))
     return EncodedTrial(manifest.trial_id, trials, predictions, curves)
 
@@ -117,13 +122,15 @@ def decode(trial: EncodedTrial) -> DecodedTrial:
         status=row["status"],
         loss=row["loss"],
         accuracy=row["accuracy"],
-        curve=Curve(*(curves[name].to_numpy() for name in ("epoch", "loss", "accuracy"))),
+        curve=_read_curve(curves, settings),
+        evaluations=read_manifest(trial.trials).counts.evaluations,
         predictions=None if trial.predictions is None else _read_predictions(trial.predictions, settings),
         layers=tuple(LayerWeight(one["layer"], one["weight"], tuple(one["shape"])) for one in row["layers"]),
         **{name: row[name] for name in ("updates", "trace_s", "train_s", "eval_s", "device")},
     )
-    times = {name: row[name] for name in ("attempts", "started", "ended", "host")}
-    return DecodedTrial(result, Provenance(**times, versions=dict(row["versions"])))
+    names = ("attempt", "started", "ended", "host", "cpu_model", "threads")
+    circumstances = {name: row[name] for name in names}
+    return DecodedTrial(result, Provenance(**circumstances, versions=dict(row["versions"])))
 
 
 def read_row(data: bytes) -> dict[str, Any]:
@@ -206,7 +213,8 @@ def _predictions_table(result: TrialResult) -> pa.Table:
 
 
 def _curves_table(result: TrialResult) -> pa.Table:
-    columns = {name: getattr(result.curve, name) for name in ("epoch", "loss", "accuracy")}
+    names = ("epoch", "loss", "accuracy", "exact_match", "position_accuracy")
+    columns = {name: getattr(result.curve, name) for name in names}
     return _table(result.settings, columns, CURVES)
 
 
@@ -217,21 +225,37 @@ def _table(settings: TrialSettings, columns: Mapping[str, _Array], schema: pa.Sc
     arrays = [
         pa.repeat(pa.scalar(constants[field.name], field.type), rows)
         if field.name in constants
-        else _column(columns[field.name], field.type)
+        else _column(columns[field.name], field)
         for field in schema
     ]
     return pa.table(arrays, schema=schema)
 
 
-def _column(values: _Array, kind: Any) -> "pa.Array[Any]":
+def _column(values: _Array, field: "pa.Field[Any]") -> "pa.Array[Any]":
+    """Make a column of numbers or lists; in a column that may be null, NaN becomes null."""
+    kind: Any = field.type
     if values.ndim == 1:
-        flat: pa.Array[Any] = pa.array(values, kind)
+        flat: pa.Array[Any] = pa.array(values, kind, from_pandas=field.nullable)
         return flat
     rows, positions = values.shape
-    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * positions)
-    elements = pa.array(values.ravel(), kind.value_type)
-    lists: pa.Array[Any] = pa.ListArray.from_arrays(offsets, elements, type=kind)
+    known = ~np.isnan(values[:, 0]) if field.nullable else np.ones(rows, bool)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(known * positions)]), pa.int32())
+    elements = pa.array(values[known].ravel(), kind.value_type)
+    lists: pa.Array[Any] = pa.ListArray.from_arrays(
+        offsets, elements, type=kind, mask=pa.array(~known) if field.nullable else None
+    )
     return lists
+
+
+def _read_curve(table: pa.Table, settings: TrialSettings) -> Curve:
+    epoch, loss, accuracy, exact_match = (
+        table[name].to_numpy() for name in ("epoch", "loss", "accuracy", "exact_match")
+    )
+    positions = np.full((len(epoch), settings.n_out), np.nan)
+    positions[~np.isnan(exact_match)] = (
+        pc.list_flatten(table["position_accuracy"]).to_numpy().reshape(-1, settings.n_out)
+    )
+    return Curve(epoch, loss, accuracy, exact_match, positions)
 
 
 def _read_predictions(data: bytes, settings: TrialSettings) -> Predictions:
@@ -243,7 +267,7 @@ def _read_predictions(data: bytes, settings: TrialSettings) -> Predictions:
     lists = {
         name: pc.list_flatten(table[name]).to_numpy().reshape(-1, width) for name, width in widths.items()
     }
-    return Predictions(table["sequence"].to_numpy(), table["window"].to_numpy(), **lists)
+    return Predictions(table["sequence_index"].to_numpy(), table["window_index"].to_numpy(), **lists)
 
 
 def _write(table: pa.Table, metadata: Mapping[str, str] | None = None) -> bytes:

@@ -24,7 +24,7 @@ def run_environment() -> RunEnvironment:
         commit=commit,
         dirty=dirty,
         host=socket.gethostname(),
-        cpu_model=_cpu_model(),
+        cpu_model=cpu_model(),
     )
 
 
@@ -62,7 +62,8 @@ def _git(*arguments: str, folder: Path = _SOURCE) -> str | None:
     return done.stdout.strip()
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """Return the processor's model, as the system names it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

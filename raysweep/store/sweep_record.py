@@ -29,7 +29,7 @@ def _storable(text: object) -> object:
     return text[-LONGEST_TEXT:].encode(errors="replace").decode() if isinstance(text, str) else text
 
 
-FailureKind = Literal["error", "worker lost", "memory", "timeout"]
+FailureKind = Literal["error", "worker_lost", "memory", "timeout"]
 """Reason for a failed attempt: an exception, a dead process or host, no memory, no result in time."""
 
 Text = Annotated[str, BeforeValidator(_storable)]
@@ -98,6 +98,11 @@ class Failure(_Document):
     time: AwareDatetime
     seal: str | None = None
     """Embedded checksum, as in `SweepRecord`."""
+
+    @property
+    def kind_in_words(self) -> str:
+        """Kind as people read it: `worker lost`."""
+        return self.kind.replace("_", " ")
 
 
 _D = TypeVar("_D", SweepRecord, Failure)

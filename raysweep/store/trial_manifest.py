@@ -7,10 +7,9 @@ times as long.
 """
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.store import checksum
@@ -19,14 +18,13 @@ from raysweep.store.counts import TrialCounts
 SCHEMA_VERSION: Final = 1
 """Version of the tables' columns and their meaning; a reader refuses any other version."""
 
-_MARK: Final = "raysweep-receipt:"  # as in the files
-_FOREIGN: Final = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
-"""Exceptions from reading JSON of another shape."""
+_MARK: Final = "raysweep-manifest:"
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(BaseModel):
     """Size and SHA-256 of a file's bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     size: int
     sha256: str
@@ -34,19 +32,7 @@ class Digest:
     @classmethod
     def of(cls, data: bytes) -> Self:
         """Return the digest of these bytes."""
-        return cls(len(data), hashlib.sha256(data).hexdigest())
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Rebuild a digest from the JSON of its `dataclasses.asdict`.
-
-        Raises:
-            ValueError: the content is not a digest; if a key is missing, KeyError.
-        """
-        size, sha256 = content["size"], content["sha256"]
-        if type(size) is not int or type(sha256) is not str:
-            raise ValueError("not a digest")
-        return cls(size, sha256)
+        return cls(size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
     def check(self, data: bytes) -> None:
         """Compare bytes with the digest.
@@ -60,9 +46,10 @@ class Digest:
             raise ResultsError("the file does not match its checksum")
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(BaseModel):
     """Sizes and checksums of a trial's other files, and the trial's counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     trial_id: str
     predictions: Digest | None
@@ -80,9 +67,7 @@ class Manifest:
 
     def to_metadata(self) -> str:
         """Return the text for the metadata of the row's file, with an empty checksum slot."""
-        content = {"schema": SCHEMA_VERSION, **asdict(self)}
-        content["tally"] = content.pop("counts")  # the name in the files
-        return _MARK + json.dumps(content) + checksum.SLOT
+        return f"{_MARK}{SCHEMA_VERSION}:{self.model_dump_json()}{checksum.SLOT}"
 
 
 def read_manifest(data: bytes) -> Manifest:
@@ -92,20 +77,15 @@ def read_manifest(data: bytes) -> Manifest:
         ResultsError: the bytes do not match their checksum, or are not valid raysweep data.
         UnknownSchemaError: another version of raysweep wrote them.
     """
-    start = data.rfind(_MARK.encode())
-    if start < 0 or not checksum.is_intact(data):
+    if not checksum.is_intact(data):
         raise ResultsError("the row does not match its checksum")
-    text = data[start + len(_MARK) :].decode("latin-1")  # Parquet data follows the JSON
+    text = checksum.before(data)
+    # Rows written before the first release have no such mark.
+    version, _, content = text[text.rfind(_MARK.encode()) + len(_MARK) :].partition(b":")
+    require_known(version.decode() if _MARK.encode() in text else "0")
     try:
-        content, _ = json.JSONDecoder().raw_decode(text)
-        # Rows written before the first release have no counts.
-        require_known(content.get("schema") if "tally" in content else "0")
-        predictions = content["predictions"]
-        if predictions is not None:
-            predictions = Digest.from_json(predictions)
-        counts = TrialCounts.from_json(content["tally"])
-        return Manifest(content["trial_id"], predictions, Digest.from_json(content["curves"]), counts)
-    except _FOREIGN as error:  # the checksum matches, but raysweep did not write the JSON
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:  # the checksum matches, but raysweep did not write the JSON
         raise ResultsError("the row's metadata is not valid raysweep data") from error
 
 

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,32 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 Status = Literal["done", "diverged"]
 
 
+class Evaluation(NamedTuple):
+    """Counts of the held-out windows that a network had right after one epoch: whole numbers, no shares."""
+
+    epoch: int
+    """Epochs trained."""
+    exact: int
+    """Windows that are right at every position, over all evaluation sequences."""
+    exact_squares: int
+    """Sum over the evaluation sequences of the square of each one's exact windows; for the variance."""
+    right: tuple[int, ...]
+    """(n_out,): windows that are right at each position, first position first."""
+
+    @classmethod
+    def of(cls, epoch: int, hits: npt.NDArray[np.bool_]) -> Self:
+        """Count hits of shape (eval_sequences, windows, n_out)."""
+        exact = hits.all(axis=2).sum(axis=1)
+        right = hits.sum(axis=(0, 1)).tolist()
+        return cls(epoch, int(exact.sum()), int((exact.astype(np.int64) ** 2).sum()), tuple(right))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
     """Learning curve: one point for every `curve_every` epochs; the last point may cover fewer.
 
-    A diverged trial's curve ends with the first epoch whose loss is not finite.
+    A diverged trial's curve ends with the first epoch whose loss is not finite. Loss and accuracy are of the
+    training; `exact_match` and `position_accuracy` are held-out, at the points that were evaluated.
     """
 
     epoch: Ints
@@ -31,15 +52,19 @@ class Curve:
     """(points,): mean over the point's epochs of the epoch's mean loss."""
     accuracy: Doubles
     """(points,): mean over the point's epochs of the accuracy per position, 0 to 1."""
+    exact_match: Doubles
+    """(points,): share of held-out windows right at every position after `epoch`; NaN if not evaluated."""
+    position_accuracy: Doubles
+    """(points, n_out): share of held-out windows right at each position; NaN if not evaluated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
     """Predictions of the trained network on held-out sequences; one row per window, sequence by sequence."""
 
-    sequence: Ints
+    sequence_index: Ints
     """(rows,): index of the evaluation sequence, from 0."""
-    window: Ints
+    window_index: Ints
     """(rows,): index of the window within its sequence, from 0."""
     input: Ints
     """(rows, n_in)"""
@@ -84,6 +109,8 @@ class TrialResult:
     accuracy: float
     """Last epoch's accuracy per position, mean over its batches, 0 to 1."""
     curve: Curve
+    evaluations: tuple[Evaluation, ...]
+    """Every held-out evaluation, in order; the last is of `predictions`, unless the training diverged."""
     predictions: Predictions | None
     """None if the training diverged."""
     layers: tuple[LayerWeight, ...]
@@ -92,8 +119,8 @@ class TrialResult:
     trace_s: float
     """Seconds spent tracing compiled steps for this trial."""
     train_s: float
-    """Seconds of training, tracing not included."""
+    """Seconds of training, tracing and evaluation not included."""
     eval_s: float
-    """Seconds of evaluation, tracing not included."""
+    """Seconds of evaluation, during training and after it, tracing not included."""
     device: str
     """`cpu` or `gpu`."""

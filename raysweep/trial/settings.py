@@ -23,8 +23,8 @@ SEMANTICS_VERSION: Final = 1
 
 DEFAULTS: Final[Mapping[Arch, Mapping[str, int]]] = MappingProxyType(
     {
-        "echo": MappingProxyType({"epochs": 500, "windows": 20, "batch_size": 5}),
-        "seq2seq": MappingProxyType({"epochs": 5000, "windows": 21, "batch_size": 21}),
+        "echo": MappingProxyType({"epochs": 500, "windows": 20, "batch_size": 5, "eval_every": 100}),
+        "seq2seq": MappingProxyType({"epochs": 5000, "windows": 21, "batch_size": 21, "eval_every": 250}),
     }
 )
 """Defaults of each architecture for settings that the grid file omits."""
@@ -80,6 +80,11 @@ class TrialSettings(BaseModel):
     """Held-out sequences that the trained network is evaluated on."""
     curve_every: int = Field(default=25, ge=1, le=1_000_000_000)
     """Epochs per point of the learning curve."""
+    eval_every: int = Field(default=DERIVED, ge=0, le=1_000_000_000)
+    """Epochs between two held-out evaluations during training, a multiple of `curve_every`; 0: none.
+
+    The trained network is always evaluated.
+    """
 
     @model_validator(mode="before")
     @classmethod
@@ -149,6 +154,8 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     n_out = given.get("len")
     if "n_in" not in resolved and type(n_out) is int:
         resolved["n_in"] = usual_n_in(given["arch"], n_out)
+    if "eval_every" not in given:
+        resolved["eval_every"] = _rounded_up(resolved["eval_every"], resolved["curve_every"])
     if type(resolved["learning_rate"]) is int:
         resolved["learning_rate"] = float(resolved["learning_rate"])
     return resolved
@@ -161,6 +168,15 @@ _DEFAULTS_OF_ALL: Final[Mapping[str, Any]] = MappingProxyType(
         if not field.is_required() and field.default != DERIVED
     }
 )
+
+
+def _rounded_up(number: int, unit: Any) -> int:
+    """Return the smallest multiple of a unit that is not below a number.
+
+    >>> _rounded_up(250, 25), _rounded_up(100, 30), _rounded_up(100, "invalid")
+    (250, 120, 100)
+    """
+    return -(-number // unit) * unit if type(unit) is int and unit > 0 else number
 
 
 def conflicts(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -182,6 +198,10 @@ def conflicts(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     windows, batch_size = settings["windows"], settings["batch_size"]
     if windows is not None and batch_size is not None and windows % batch_size:
         yield "batch_size", f"{batch_size} does not divide windows = {windows}; use {_divisors(windows)}"
+    curve_every, eval_every = settings["curve_every"], settings["eval_every"]
+    if curve_every is not None and eval_every is not None and eval_every % curve_every:
+        near = _rounded_up(eval_every, curve_every)
+        yield "eval_every", f"{eval_every} is not a multiple of curve_every = {curve_every}; use {near} or 0"
     vocab, values = settings["vocab"], settings["values"]
     if vocab is not None and values is not None and values > vocab:
         yield "values", f"{values} is more than vocab = {vocab}; use at most {vocab}"

@@ -36,9 +36,9 @@ def test_an_exception_without_a_message_is_named_alone() -> None:
 @pytest.mark.parametrize(
     ("cause", "out_of_memory", "kind", "message"),
     [
-        ("The actor died unexpectedly.", False, "worker lost", "its process died"),
-        ("The actor died because its node has died.", False, "worker lost", "its host was lost"),
-        ("The actor died because its node has died.", True, "worker lost", "its host was lost"),
+        ("The actor died unexpectedly.", False, "worker_lost", "its process died"),
+        ("The actor died because its node has died.", False, "worker_lost", "its host was lost"),
+        ("The actor died because its node has died.", True, "worker_lost", "its host was lost"),
         (
             "The actor died unexpectedly.",
             True,
@@ -60,7 +60,7 @@ def test_an_actor_that_does_not_answer() -> None:
     from ray.exceptions import ActorUnavailableError
 
     found = explain(ActorUnavailableError("no answer", None), out_of_memory=True)
-    assert (found.kind, found.message) == ("worker lost", "its host does not answer")
+    assert (found.kind, found.message) == ("worker_lost", "its host does not answer")
 
 
 RUNNING = {"t0": "aaaa", "t1": "bbbb", "t2": ""}
@@ -70,8 +70,8 @@ RUNNING = {"t0": "aaaa", "t1": "bbbb", "t2": ""}
     ("reason", "trials", "kind"),
     [
         ("low on memory; actor bbbb was killed", {"t1"}, "memory"),
-        ("actor aaaa and actor bbbb", {"t0", "t1"}, "worker lost"),
-        ("lost its head", {"t0", "t1", "t2"}, "worker lost"),
+        ("actor aaaa and actor bbbb", {"t0", "t1"}, "worker_lost"),
+        ("lost its head", {"t0", "t1", "t2"}, "worker_lost"),
     ],
 )
 def test_a_lost_controller_is_blamed_on_those_that_it_names_or_on_all(

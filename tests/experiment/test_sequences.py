@@ -84,5 +84,5 @@ def test_evaluation_sequences_are_those_of_the_evaluation_stream() -> None:
     windows = [windows_of(evaluation_sequence(trial, number), trial.n_in) for number in range(3)]
     np.testing.assert_array_equal(predictions.input, np.concatenate(windows))
     np.testing.assert_array_equal(predictions.expected, predictions.input)
-    np.testing.assert_array_equal(predictions.sequence, np.repeat([0, 1, 2], 20))
-    np.testing.assert_array_equal(predictions.window, np.tile(np.arange(20), 3))
+    np.testing.assert_array_equal(predictions.sequence_index, np.repeat([0, 1, 2], 20))
+    np.testing.assert_array_equal(predictions.window_index, np.tile(np.arange(20), 3))

@@ -13,11 +13,12 @@ from raysweep.experiment.training import DIGEST_BYTES
 from raysweep.trial.result import TrialResult
 from raysweep.trial.settings import TrialSettings
 
+EVALUATED = {"eval_sequences": 4, "curve_every": 5, "eval_every": 20}
 TRIALS = [
-    TrialSettings(arch="echo", len=4, mem=16, seed=1, epochs=60, eval_sequences=4),
-    TrialSettings(arch="echo", len=3, mem=50, seed=1, epochs=60, eval_sequences=4),
-    TrialSettings(arch="seq2seq", len=2, mem=20, seed=1, epochs=60, eval_sequences=4),
-    TrialSettings(arch="seq2seq", len=2, mem=20, seed=1, epochs=60, eval_sequences=4, batch_size=7),
+    TrialSettings(arch="echo", len=4, mem=16, seed=1, epochs=60, **EVALUATED),
+    TrialSettings(arch="echo", len=3, mem=50, seed=1, epochs=60, **EVALUATED),
+    TrialSettings(arch="seq2seq", len=2, mem=20, seed=1, epochs=60, **EVALUATED),
+    TrialSettings(arch="seq2seq", len=2, mem=20, seed=1, epochs=60, **EVALUATED, batch_size=7),
 ]
 EACH = pytest.mark.parametrize(
     "trial", TRIALS, ids=lambda trial: f"{trial.arch}-{trial.batch_size}-{trial.mem}"
@@ -39,11 +40,12 @@ def assert_identical(one: TrialResult, other: TrialResult) -> None:
     """To the last bit, except for times."""
     assert (one.status, one.updates) == (other.status, other.updates)
     np.testing.assert_equal([one.loss, one.accuracy], [other.loss, other.accuracy])
-    for name in ("epoch", "loss", "accuracy"):
+    assert one.evaluations == other.evaluations
+    for name in ("epoch", "loss", "accuracy", "exact_match", "position_accuracy"):
         np.testing.assert_array_equal(getattr(one.curve, name), getattr(other.curve, name))
     assert (one.predictions is None) == (other.predictions is None)
     if one.predictions is not None and other.predictions is not None:
-        for name in ("sequence", "window", "input", "expected", "predicted", "confidence"):
+        for name in ("sequence_index", "window_index", "input", "expected", "predicted", "confidence"):
             np.testing.assert_array_equal(
                 getattr(one.predictions, name), getattr(other.predictions, name), strict=True
             )
@@ -60,7 +62,7 @@ def test_slices_do_not_change_the_result(trial: TrialSettings, steps: CompiledSt
 
 
 @EACH
-@pytest.mark.parametrize("saved_at", [0, 1, 23, 60])
+@pytest.mark.parametrize("saved_at", [0, 1, 20, 23, 60])
 def test_a_checkpoint_does_not_change_the_result(
     trial: TrialSettings, saved_at: int, steps: CompiledSteps
 ) -> None:
@@ -170,7 +172,7 @@ def test_a_checkpoint_made_with_something_else_is_refused(
     with monkeypatch.context() as earlier:
         earlier.setattr("tensorflow.__version__", "2.19.0")
         checkpoint = Training(TRIALS[0], steps).checkpoint()
-    with pytest.raises(ResultsError, match=r"made_with: layout 1, TensorFlow 2\.19\.0, threads"):
+    with pytest.raises(ResultsError, match=r"made_with: layout 2, TensorFlow 2\.19\.0, threads"):
         Training(TRIALS[0], steps, checkpoint)
 
 
@@ -211,17 +213,54 @@ def test_a_checkpoint_holds_no_pickled_object(tmp_path: Path, steps: CompiledSte
     (tmp_path / "trial.npz").write_bytes(Training(TRIALS[0], steps).checkpoint()[DIGEST_BYTES:])
     with np.load(tmp_path / "trial.npz", allow_pickle=False) as saved:
         assert str(saved["trial"]) == TRIALS[0].trial_id
-        assert all(saved[name].dtype.kind in "fU" for name in saved.files)
+        assert all(saved[name].dtype.kind in "fiU" for name in saved.files)
 
 
 def test_the_curve_has_a_point_for_every_so_many_epochs(steps: CompiledSteps) -> None:
     fine = whole(TRIALS[0].model_copy(update={"curve_every": 1}), steps).curve
-    coarse = whole(TRIALS[0].model_copy(update={"curve_every": 25}), steps).curve
+    coarse = whole(TRIALS[0].model_copy(update={"curve_every": 25, "eval_every": 50}), steps).curve
     assert fine.epoch.tolist() == list(range(1, 61))
     assert coarse.epoch.tolist() == [25, 50, 60]
     assert coarse.loss == pytest.approx(
         [fine.loss[:25].mean(), fine.loss[25:50].mean(), fine.loss[50:].mean()], rel=1e-12
     )
+
+
+@EACH
+def test_an_evaluation_changes_nothing_of_the_training(trial: TrialSettings, steps: CompiledSteps) -> None:
+    evaluated = whole(trial, steps)
+    never = whole(trial.model_copy(update={"eval_every": 0}), steps)
+    assert [one.epoch for one in evaluated.evaluations] == [20, 40, 60]
+    assert never.evaluations == evaluated.evaluations[-1:]
+    np.testing.assert_array_equal(never.curve.loss, evaluated.curve.loss)
+    assert evaluated.predictions is not None
+    assert never.predictions is not None
+    np.testing.assert_array_equal(never.predictions.confidence, evaluated.predictions.confidence)
+
+
+@EACH
+def test_an_evaluation_in_the_middle_is_that_of_a_trial_that_ends_there(
+    trial: TrialSettings, steps: CompiledSteps
+) -> None:
+    middle = whole(trial, steps).evaluations[1]
+    ended = whole(trial.model_copy(update={"epochs": 40}), steps)
+    assert ended.predictions is not None
+    right = ended.predictions.predicted == ended.predictions.expected
+    exact = right.all(axis=1).reshape(4, -1).sum(axis=1)
+    assert middle == ended.evaluations[-1]
+    assert middle == (40, exact.sum(), (exact**2).sum(), tuple(right.sum(axis=0)))
+
+
+def test_the_curve_has_the_evaluations_at_their_points(steps: CompiledSteps) -> None:
+    result = whole(TRIALS[2].model_copy(update={"epochs": 57}), steps)
+    curve, windows = result.curve, 4 * 21
+    assert curve.epoch.tolist() == [*range(5, 56, 5), 57]
+    evaluated = [index for index, share in enumerate(curve.exact_match) if not math.isnan(share)]
+    assert [int(curve.epoch[index]) for index in evaluated] == [20, 40, 57]
+    for index, one in zip(evaluated, result.evaluations, strict=True):
+        assert curve.exact_match[index] == one.exact / windows
+        assert curve.position_accuracy[index].tolist() == [hits / windows for hits in one.right]
+    assert np.isnan(curve.position_accuracy).all(axis=1).sum() == len(curve.epoch) - 3
 
 
 def test_a_small_network_learns_to_echo() -> None:

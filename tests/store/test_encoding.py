@@ -19,6 +19,8 @@ from raysweep.trial.result import TrialResult
 from raysweep.trial.settings import TrialSettings
 from tests.make_results import PROVENANCE, synthetic_result, synthetic_settings
 
+CURVE = ("epoch", "loss", "accuracy", "exact_match", "position_accuracy")
+
 
 def result(**changes: object) -> TrialResult:
     return synthetic_result(synthetic_settings(**changes), np.random.default_rng(0))
@@ -26,9 +28,9 @@ def result(**changes: object) -> TrialResult:
 
 def arrays(one: TrialResult) -> dict[str, np.ndarray]:
     """Every array of a result by name."""
-    found = {f"curve.{name}": getattr(one.curve, name) for name in ("epoch", "loss", "accuracy")}
+    found = {f"curve.{name}": getattr(one.curve, name) for name in CURVE}
     if one.predictions is not None:
-        names = ("sequence", "window", "input", "expected", "predicted", "confidence")
+        names = ("sequence_index", "window_index", "input", "expected", "predicted", "confidence")
         found |= {name: getattr(one.predictions, name) for name in names}
     return found
 
@@ -53,7 +55,17 @@ def test_what_is_encoded_is_decoded(settings: TrialSettings, diverged: bool) -> 
     made = synthetic_result(settings, np.random.default_rng(1), diverged=diverged)
     read = decode(encode(made, PROVENANCE))
     assert read.provenance == PROVENANCE
-    for name in ("settings", "status", "accuracy", "layers", "updates", "trace_s", "train_s", "eval_s"):
+    for name in (
+        "settings",
+        "status",
+        "accuracy",
+        "evaluations",
+        "layers",
+        "updates",
+        "trace_s",
+        "train_s",
+        "eval_s",
+    ):
         assert getattr(read.result, name) == getattr(made, name)
     assert read.result.loss == made.loss or (np.isnan(read.result.loss) and np.isnan(made.loss))
     assert arrays(read.result).keys() == arrays(made).keys()
@@ -67,7 +79,9 @@ def test_equal_results_give_equal_bytes() -> None:
 
 
 def test_times_hosts_and_attempts_are_in_the_row_alone() -> None:
-    other = encoding.Provenance(2, PROVENANCE.ended, PROVENANCE.ended, "elsewhere", {"keras": "4"})
+    other = encoding.Provenance(
+        2, PROVENANCE.ended, PROVENANCE.ended, "elsewhere", "another CPU", 2, {"keras": "4"}
+    )
     one, two = encode(result(), PROVENANCE), encode(result(), other)
     assert (one.predictions, one.curves) == (two.predictions, two.curves)
     assert one.trials != two.trials
@@ -75,13 +89,14 @@ def test_times_hosts_and_attempts_are_in_the_row_alone() -> None:
 
 def test_the_columns_are_the_contract() -> None:
     settings = ["trial_id", *TrialSettings.model_fields]
-    assert CURVES.names == [*settings, "epoch", "loss", "accuracy"]
+    assert CURVES.names == [*settings, *CURVE]
     assert PREDICTIONS.names == [
-        *settings, "sequence", "window", "input", "expected", "predicted", "confidence", "exact",
+        *settings, "sequence_index", "window_index", "input", "expected", "predicted", "confidence", "exact",
     ]  # fmt: skip
     assert TRIALS.names == [
         *settings, "status", "loss", "accuracy", "exact_match", "position_accuracy", "updates", "trace_s",
-        "train_s", "eval_s", "attempts", "started", "ended", "host", "device", "versions", "layers",
+        "train_s", "eval_s", "attempt", "started", "ended", "host", "cpu_model", "device", "threads",
+        "versions", "layers",
         "predictions_size", "predictions_sha256", "curves_size", "curves_sha256",
     ]  # fmt: skip
     assert [str(TRIALS.field(name).type) for name in ("arch", "len", "learning_rate", "started")] == [
@@ -129,12 +144,12 @@ def test_files_are_small() -> None:
     assert trial.predictions is not None
     assert len(trial.predictions) < 45_000  # 1,050 rows of 8 → 8
     assert len(trial.curves) < 8_000
-    assert len(trial.trials) < 6_000
+    assert len(trial.trials) < 8_000  # with 20 evaluations
 
 
 def test_pages_carry_checksums() -> None:
     data = bytearray(encode(result(), PROVENANCE).predictions or b"")
-    column = pq.read_metadata(io.BytesIO(data)).row_group(0).column(PREDICTIONS.names.index("window"))
+    column = pq.read_metadata(io.BytesIO(data)).row_group(0).column(PREDICTIONS.names.index("window_index"))
     data[column.data_page_offset + column.total_compressed_size - 1] ^= 1
     with pytest.raises(ResultsError, match=r"CRC|crc|checksum"):
         read_table(bytes(data), PREDICTIONS)

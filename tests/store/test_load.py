@@ -148,7 +148,7 @@ def test_results_of_the_released_schema_stay_readable() -> None:
         ("echo-len2-mem16-seed0-37ca76e7e2d8", "done", 0.675, [0.775, 0.875], 400, [100, 64], "3.15.0"),
         ("seq2seq-len2-mem16-seed0-52068ba921ce", "diverged", None, None, 100, [100, 64], "3.15.0"),
     ]
-    first = 'SELECT sequence, "window", input, predicted, exact FROM predictions ORDER BY ALL LIMIT 1'
+    first = "SELECT * EXCLUDE (confidence) FROM predictions ORDER BY ALL LIMIT 1"
     assert sweep.sql(first).fetchall() == [(0, 0, [84, 63], [84, 63], True)]
     last = "SELECT epoch, loss FROM curves WHERE arch = 'echo' ORDER BY epoch DESC LIMIT 1"
     assert sweep.sql(last).fetchall() == [(100, 3.959256691555266)]
