@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from raysweep.store.encoding import Provenance
-from raysweep.trial.result import Curve, Evaluation, LayerWeight, Predictions, TrialResult
+from raysweep.trial.outcome import Evaluation
+from raysweep.trial.result import Curve, LayerWeight, Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

@@ -7,7 +7,8 @@ import numpy as np
 from raysweep.experiment.adam import Variables
 from raysweep.experiment.sequences import evaluation_sequence, windows_of
 from raysweep.experiment.steps import Evaluated, Steps
-from raysweep.trial.result import Evaluation, Ints, Predictions
+from raysweep.trial.outcome import Evaluation
+from raysweep.trial.result import Ints, Predictions
 from raysweep.trial.settings import TrialSettings
 
 

@@ -16,7 +16,8 @@ from raysweep.experiment.evaluation import HeldOut
 from raysweep.experiment.lstm import swap_gates
 from raysweep.experiment.models import initial_weights, layer_weights
 from raysweep.experiment.steps import CompiledSteps
-from raysweep.trial.result import Curve, Evaluation, Floats, TrialResult
+from raysweep.trial.outcome import Evaluation
+from raysweep.trial.result import Curve, Floats, TrialResult
 from raysweep.trial.settings import TrialSettings
 
 GROWTH: Final = 8

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
-from raysweep.trial.result import Evaluation, Status
+from raysweep.trial.outcome import Evaluation, Status
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:

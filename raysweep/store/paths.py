@@ -17,7 +17,7 @@ _TEMPORARY: Final = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 def is_trial_id(text: str) -> bool:
     """Return whether a text has the form of a trial id, and so is a file name that cannot escape its folder.
 
-    >>> is_trial_id("echo-len6-mem16-seed0-b6db9f28b96e"), is_trial_id("../x"), is_trial_id("")
+    >>> is_trial_id("echo-len6-mem16-seed0-8c1ef053eeb5"), is_trial_id("../x"), is_trial_id("")
     (True, False, False)
     """
     return len(text) <= _LONGEST_ID and _TRIAL_ID.fullmatch(text) is not None

@@ -62,7 +62,8 @@ def assumed_seconds(settings: TrialSettings) -> float:
     """Estimate the seconds of a trial on the reference core: tracing, training and evaluation."""
     update = update_seconds(settings)
     evaluated = settings.eval_sequences * (settings.windows // settings.batch_size)
-    return TRACE_S + settings.updates * update + evaluated * update / 3
+    evaluations = -(-settings.epochs // settings.eval_every) if settings.eval_every else 1
+    return TRACE_S + settings.updates * update + evaluations * evaluated * update / 3
 
 
 class Measured(NamedTuple):

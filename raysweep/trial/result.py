@@ -4,38 +4,17 @@
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from raysweep.trial.outcome import Evaluation, Status
 from raysweep.trial.settings import TrialSettings
 
 Ints: TypeAlias = npt.NDArray[np.int32]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
-
-Status = Literal["done", "diverged"]
-
-
-class Evaluation(NamedTuple):
-    """Counts of the held-out windows that a network had right after one epoch: whole numbers, no shares."""
-
-    epoch: int
-    """Epochs trained."""
-    exact: int
-    """Windows that are right at every position, over all evaluation sequences."""
-    exact_squares: int
-    """Sum over the evaluation sequences of the square of each one's exact windows; for the variance."""
-    right: tuple[int, ...]
-    """(n_out,): windows that are right at each position, first position first."""
-
-    @classmethod
-    def of(cls, epoch: int, hits: npt.NDArray[np.bool_]) -> Self:
-        """Count hits of shape (eval_sequences, windows, n_out)."""
-        exact = hits.all(axis=2).sum(axis=1)
-        right = hits.sum(axis=(0, 1)).tolist()
-        return cls(epoch, int(exact.sum()), int((exact.astype(np.int64) ** 2).sum()), tuple(right))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,7 +49,7 @@ class TrialSettings(BaseModel):
     >>> TrialSettings(arch="seq2seq", len=4, mem=300, seed=0).n_in
     5
     >>> TrialSettings(arch="echo", len=6, mem=16, seed=0).trial_id
-    'echo-len6-mem16-seed0-b6db9f28b96e'
+    'echo-len6-mem16-seed0-8c1ef053eeb5'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

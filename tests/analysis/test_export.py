@@ -26,6 +26,7 @@ SETTINGS = {
     "values": 99,
     "eval_sequences": 2,
     "curve_every": 25,
+    "eval_every": 100,
 }
 
 

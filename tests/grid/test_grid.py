@@ -37,7 +37,7 @@ def problems_of(tmp_path: Path, text: str, **options) -> list[str]:
 
 @pytest.mark.parametrize(
     ("file", "num_trials"),
-    [("lengths", 56), ("notebook", 15), ("tutorial", 10), ("longer", 18), ("quick", 8)],
+    [("lengths", 56), ("notebook", 15), ("tutorial", 10), ("longer", 42), ("quick", 8)],
 )
 def test_shipped_grids(file, num_trials):
     grid = read_grid(ROOT / "grids" / f"{file}.yaml")

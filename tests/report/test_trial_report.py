@@ -66,9 +66,13 @@ def test_a_duration_is_told_as_a_plan_tells_it(tmp_path: Path, train_s: float, t
 
 
 def test_no_accuracy_is_rounded_up(tmp_path: Path) -> None:
-    never = np.array([np.nan, 1.0])
+    never = np.full(2, np.nan)
     curve = Curve(
-        np.array([25, 5000], np.int32), np.array([4.6, 0.3]), np.array([0.019, 0.9]), never, never[:, None]
+        np.array([25, 5000], np.int32),
+        np.array([4.6, 0.3]),
+        np.array([0.019, 0.9]),
+        never,
+        np.full((2, 4), np.nan),
     )
     shown = show(tmp_path, curve=curve, loss=0.25, accuracy=0.996)
     assert "accuracy  0.01 ▁█ 0.99\n" in shown  # the last epoch's, not the last point's mean

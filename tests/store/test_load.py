@@ -145,10 +145,14 @@ def test_results_of_the_released_schema_stay_readable() -> None:
         "SELECT trial_id, status, exact_match, position_accuracy, updates, layers[1].shape, "
         "versions['keras'] FROM trials ORDER BY ALL"
     ).fetchall() == [
-        ("echo-len2-mem16-seed0-37ca76e7e2d8", "done", 0.675, [0.775, 0.875], 400, [100, 64], "3.15.0"),
-        ("seq2seq-len2-mem16-seed0-52068ba921ce", "diverged", None, None, 100, [100, 64], "3.15.0"),
+        ("echo-len2-mem16-seed0-48b4c3c3d4ad", "done", 0.575, [0.75, 0.75], 400, [100, 64], "3.15.0"),
+        ("seq2seq-len2-mem16-seed0-4ebd6db7db26", "diverged", None, None, 100, [100, 64], "3.15.0"),
     ]
-    first = "SELECT * EXCLUDE (confidence) FROM predictions ORDER BY ALL LIMIT 1"
-    assert sweep.sql(first).fetchall() == [(0, 0, [84, 63], [84, 63], True)]
-    last = "SELECT epoch, loss FROM curves WHERE arch = 'echo' ORDER BY epoch DESC LIMIT 1"
-    assert sweep.sql(last).fetchall() == [(100, 3.959256691555266)]
+    names = "sequence_index, window_index, input, predicted, exact"
+    first = f"SELECT {names} FROM predictions ORDER BY ALL LIMIT 1"
+    assert sweep.sql(first).fetchall() == [(0, 0, [46, 50], [46, 50], True)]
+    last = "SELECT epoch, loss, exact_match FROM curves WHERE arch = 'echo' ORDER BY epoch DESC LIMIT 2"
+    assert sweep.sql(last).fetchall() == [
+        (100, 3.959256691555266, 0.575),
+        (75, 4.1622521229654135, None),
+    ]

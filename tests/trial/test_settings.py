@@ -14,14 +14,14 @@ ECHO: dict[str, Any] = {"arch": "echo", "len": 6, "mem": 16, "seed": 0}
 @pytest.mark.parametrize(
     ("given", "trial_id"),
     [
-        (ECHO, "echo-len6-mem16-seed0-b6db9f28b96e"),
-        ({"arch": "seq2seq", "len": 2, "mem": 150, "seed": 0}, "seq2seq-len2-mem150-seed0-ae80fa53082c"),
-        ({"arch": "seq2seq", "len": 8, "mem": 300, "seed": 3}, "seq2seq-len8-mem300-seed3-6852d5ebac16"),
+        (ECHO, "echo-len6-mem16-seed0-8c1ef053eeb5"),
+        ({"arch": "seq2seq", "len": 2, "mem": 150, "seed": 0}, "seq2seq-len2-mem150-seed0-a4b361bab25c"),
+        ({"arch": "seq2seq", "len": 8, "mem": 300, "seed": 3}, "seq2seq-len8-mem300-seed3-1c65b6beda42"),
         (
             {**ECHO, "mem": 20, "len": 5, "values": 100, "windows": 21, "batch_size": 7},
-            "echo-len5-mem20-seed0-efda5cf714f8",
+            "echo-len5-mem20-seed0-9f5597c14a91",
         ),
-        ({**ECHO, "learning_rate": 1e-4}, "echo-len6-mem16-seed0-4a984857d685"),
+        ({**ECHO, "learning_rate": 1e-4}, "echo-len6-mem16-seed0-586b5cae2f89"),
     ],
 )
 def test_golden_ids(given, trial_id):
@@ -30,7 +30,7 @@ def test_golden_ids(given, trial_id):
 
 def test_canonical_json_is_the_whole_resolved_content():
     assert TrialSettings(**ECHO).canonical_json == (
-        '{"arch":"echo","batch_size":5,"curve_every":25,"epochs":500,"eval_sequences":50,'
+        '{"arch":"echo","batch_size":5,"curve_every":25,"epochs":500,"eval_every":100,"eval_sequences":50,'
         '"learning_rate":0.001,"len":6,"mem":16,"n_in":6,"seed":0,"semantics":1,"values":99,'
         '"vocab":100,"windows":20}'
     )
@@ -56,7 +56,8 @@ def trials(draw):
         "vocab": vocab,
         "values": draw(st.integers(1, vocab)),
         "eval_sequences": draw(st.integers(1, 1000)),
-        "curve_every": draw(st.integers(1, 1000)),
+        "curve_every": (curve_every := draw(st.integers(1, 1000))),
+        "eval_every": curve_every * draw(st.integers(0, 10)),
     }
 
 
@@ -80,18 +81,26 @@ def test_settings_round_trip_through_json(trial):
 def test_every_setting_is_part_of_the_identity(field):
     base: dict[str, Any] = {**ECHO, "arch": "seq2seq", "len": 2}
     others: dict[str, Any] = {"arch": "echo", "batch_size": 7, "learning_rate": 0.5, "vocab": 101}
+    others["eval_every"] = 500
     assert TrialSettings(**{**base, field: others.get(field, 42)}).trial_id != TrialSettings(**base).trial_id
 
 
 def test_defaults_are_the_same_as_their_values_written_out():
     written: dict[str, Any] = {
         "n_in": 5, "windows": 21, "batch_size": 21, "epochs": 5000, "learning_rate": 0.001,
-        "vocab": 100, "values": 99, "eval_sequences": 50, "curve_every": 25,
+        "vocab": 100, "values": 99, "eval_sequences": 50, "curve_every": 25, "eval_every": 250,
     }  # fmt: skip
     silent: dict[str, Any] = {"arch": "seq2seq", "len": 4, "mem": 300, "seed": 0}
     assert TrialSettings(**silent, **written) == TrialSettings(**silent)
     assert TrialSettings(**silent).updates == 5000
     assert TrialSettings(**ECHO).updates == 2000
+
+
+def test_a_default_interval_of_evaluations_is_rounded_up_to_whole_points_of_the_curve():
+    trial: dict[str, Any] = {"arch": "seq2seq", "len": 4, "mem": 300, "seed": 0}
+    rounded = {every: TrialSettings(**trial, curve_every=every).eval_every for every in (1, 40, 100, 3000)}
+    assert rounded == {1: 250, 40: 280, 100: 300, 3000: 3000}
+    assert TrialSettings(**trial, eval_every=0).eval_every == 0
 
 
 def test_seq2seq_reads_five_timesteps_or_as_many_as_it_writes():
@@ -110,6 +119,7 @@ def test_seq2seq_reads_five_timesteps_or_as_many_as_it_writes():
         ),
         ({"batch_size": 20}, "batch_size", "20 does not divide windows = 21; use 1, 3, 7 or 21"),
         ({"values": 101}, "values", "101 is more than vocab = 100; use at most 100"),
+        ({"eval_every": 130}, "eval_every", "130 is not a multiple of curve_every = 25; use 150 or 0"),
     ],
 )
 def test_conflicting_settings_are_refused_by_name(change, field, message):
