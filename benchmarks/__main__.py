@@ -9,7 +9,8 @@ from pathlib import Path
 
 from benchmarks.table import write_json
 
-ALL = ("schedule", "scale", "sweep", "epoch")  # epoch last: it keeps TensorFlow in this process
+# The last two keep TensorFlow in this process.
+ALL = ("schedule", "scale", "sweep", "growth", "coverage", "evaluation", "epoch")
 OUT = Path(__file__).parent / "out" / "benchmarks.json"
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 Workers, the command, its keeper, its driver and its raylet are killed while a sweep runs; a command that
 ended is started again. A sweep that is done is compared with an undisturbed one; another begins, until the
 kills are spent. Whenever a worker begins a trial it leaves a note, so that a trial begun after its commit is
-found out.
+found out. With ``--grow`` the grid keeps states and has twice the epochs from the middle of each sweep on.
 """
 
 import argparse
@@ -34,6 +34,16 @@ seq2seq: {epochs: 1000}
 """
 """Two dozen trials of a second or two."""
 
+GROWN = """
+name: campaign
+KEEP_STATE
+grid:
+  - {arch: echo, len: [2, 3, 4], mem: 50, seed: 0..3, epochs: ECHO}
+  - {arch: seq2seq, len: [2, 3, 4], mem: 50, seed: 0..3, epochs: SEQ2SEQ}
+defaults: {eval_sequences: 3}
+"""
+"""The same trials, and then those of twice the epochs."""
+
 VICTIMS = {"worker": 0.6, "command": 0.15, "raylet": 0.1, "driver": 0.1, "keeper": 0.05}
 """How often each is the one."""
 
@@ -57,12 +67,24 @@ class Outcome:
     kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VICTIMS, 0))
 
 
+def grids(*, grow: bool) -> list[str]:
+    """Return the grids of one sweep, one after the other, and last the one of the undisturbed sweep."""
+    if not grow:
+        return [GRID, GRID]
+    short = GROWN.replace("ECHO", "500").replace("SEQ2SEQ", "1000")
+    long = GROWN.replace("ECHO", "[500, 1000]").replace("SEQ2SEQ", "[1000, 2000]")
+    kept = [one.replace("KEEP_STATE", "keep_state: true") for one in (short, long)]
+    return [*kept, long.replace("KEEP_STATE", "")]
+
+
 class Campaign:
     """One sandbox, the results that nothing disturbed, and the kills."""
 
-    def __init__(self, sandbox: Sandbox, chance: random.Random) -> None:
+    def __init__(self, sandbox: Sandbox, chance: random.Random, *, grow: bool) -> None:
         """Measure what an undisturbed sweep takes, and keep what it gives."""
         self.sandbox, self.chance, self.outcome = sandbox, chance, Outcome()
+        *self.grids, undisturbed = grids(grow=grow)
+        sandbox.set_grid(undisturbed)
         began = time.monotonic()
         with sandbox.running() as command:
             wait_for(sandbox.ledger.committed, 300)
@@ -77,12 +99,14 @@ class Campaign:
     def sweep(self, kills: int) -> None:
         """Disturb one sweep at most so often, until it is done, and compare it."""
         self.known: dict[str, bytes] = {}
-        self.left = kills
         began = time.monotonic()
-        while self._command() != 0:
+        for grid in self.grids:
+            self.sandbox.set_grid(grid)
+            self.left = kills // len(self.grids)
+            while self._command() != 0:
+                self._count_twice()
             self._count_twice()
         self.outcome.seconds += time.monotonic() - began
-        self._count_twice()
         self._compare()
         self.outcome.sweeps += 1
         shutil.rmtree(self.sandbox.results)
@@ -96,7 +120,7 @@ class Campaign:
         outcome.differing += sum(found[name] != expected.get(name) for name in found)
         outcome.differing += len(self.sandbox.ledger.verify().damage)
         left = {path.name for path in results.iterdir() if path.is_file() or any(path.iterdir())}
-        outcome.left_over += len(left - PERMANENT) + len(list(self.sandbox.temporary.iterdir()))
+        outcome.left_over += len(left - PERMANENT - {"states"}) + len(list(self.sandbox.temporary.iterdir()))
 
     def _command(self) -> int:
         """Run the command once, with kills; its exit code."""
@@ -149,16 +173,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
+    parser.add_argument("--grow", action="store_true", help="train longer from the middle of a sweep on")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no sweep after so long")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(Path(folder), GRID)
         try:
-            campaign = Campaign(sandbox, random.Random(asked.seed))
+            campaign = Campaign(sandbox, random.Random(asked.seed), grow=asked.grow)
             end = time.monotonic() + 60 * asked.minutes
             while (left := asked.kills - sum(campaign.outcome.kills.values())) and time.monotonic() < end:
-                campaign.sweep(min(left, 25))
+                campaign.sweep(max(min(left, 25), len(campaign.grids)))
                 account(campaign)
         finally:
             sandbox.close()

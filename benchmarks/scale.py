@@ -12,8 +12,8 @@ import raysweep
 from benchmarks.table import Figures, print_table
 from benchmarks.watch import watch
 from raysweep.grid import read_grid
+from raysweep.run.environment import run_environment
 from raysweep.store.encoding import encode
-from raysweep.store.environment import run_environment
 from raysweep.store.ledger import Ledger
 from tests.make_results import PROVENANCE, synthetic_result
 
@@ -29,11 +29,11 @@ grid: {{arch: echo, len: 2, mem: 4, epochs: 1, eval_sequences: 1, seed: 0..{last
 
 WIDE = """
 name: wide
-grid: {arch: seq2seq, len: [2, 3, 4, 5], mem: [16, 50, 150, 300, 600], epochs: 25, seed: 0..499}
+grid: {arch: seq2seq, len: [2, 3, 4, 5], mem: [16, 50, 150, 300, 600], epochs: 5000, seed: 0..499}
 defaults: {eval_sequences: 50}
 seq2seq: {windows: 20, batch_size: 20}
 """
-"""10,000 trials of 1,000 evaluated windows."""
+"""10,000 trials, each with 20 evaluations of 1,000 windows."""
 
 
 def measure() -> Figures:
@@ -81,6 +81,7 @@ def _read() -> Figures:
             "plan, nothing done": ["plan", path, "--results-dir", Path(folder) / "none"],
             "plan, all done": ["plan", path, "--results-dir", folder],
             "report": ["report", Path(folder) / "wide"],
+            "report --json": ["report", Path(folder) / "wide", "--json"],
         }
         each = {
             name: [watch([RAYSWEEP, *arguments]) for _ in range(5)] for name, arguments in commands.items()
@@ -89,7 +90,7 @@ def _read() -> Figures:
     for name, runs in each.items():
         figures[f"{name}: s"] = median(run.wall_s for run in runs)
         figures[f"{name}: MB"] = max(run.memory_mb for run in runs)
-    title = "10,000 trials of 1,000 windows"
+    title = "10,000 trials, each with 20 evaluations of 1,000 windows"
     print_table(title, ["", ""], [[key, f"{value:,.1f}"] for key, value in figures.items()])
     return figures
 

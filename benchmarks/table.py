@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from raysweep.store.environment import run_environment
+from raysweep.run.environment import run_environment
 
 Figures = dict[str, Any]
 

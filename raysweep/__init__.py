@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from raysweep.errors import RaysweepError
     from raysweep.experiment import Training, build_model, configure_threads, run_trial
     from raysweep.grid import Grid, read_grid
-    from raysweep.store.datasets import Sweep, load
+    from raysweep.sweep import Sweep, load
     from raysweep.trial.result import TrialResult
     from raysweep.trial.settings import TrialSettings
 
@@ -42,13 +42,13 @@ __all__ = [
 _HOMES: "Final" = {
     "Grid": "raysweep.grid",
     "RaysweepError": "raysweep.errors",
-    "Sweep": "raysweep.store.datasets",
+    "Sweep": "raysweep.sweep",
     "Training": "raysweep.experiment",
     "TrialResult": "raysweep.trial.result",
     "TrialSettings": "raysweep.trial.settings",
     "build_model": "raysweep.experiment",
     "configure_threads": "raysweep.experiment",
-    "load": "raysweep.store.datasets",
+    "load": "raysweep.sweep",
     "read_grid": "raysweep.grid",
     "run_trial": "raysweep.experiment",
 }

@@ -117,22 +117,20 @@ def plan(
     Counts the trials that are done; starts nothing.
     """
     from raysweep.grid import read_grid
-    from raysweep.report.plan_report import plan_view
+    from raysweep.report.plan_report import forecast, plan_view
     from raysweep.store.ledger import Ledger
     from raysweep.trial.cost import RuntimeEstimate
+    from raysweep.trial.training_state import made_here
 
     asked = read_grid(grid, name=name)
     ledger = Ledger(results_dir / asked.name)
-    cores = cpus or local_cpus()
-    _print(
-        plan_view(
-            asked,
-            ledger.committed_with_expected_sizes(),
-            RuntimeEstimate(ledger.timings()),
-            cores,
-            local_gpus(),
-        )
+    ahead = forecast(
+        asked,
+        ledger.committed_with_expected_sizes(),
+        RuntimeEstimate(ledger.timings()),
+        ledger.states(made_here(asked.resources)),
     )
+    _print(plan_view(asked, ahead, cpus or local_cpus(), local_gpus()))
 
 
 @app.command()
@@ -142,6 +140,10 @@ def report(
         int | None,
         typer.Option(metavar="MEM", help="MEM whose position accuracy is shown; default: the largest."),
     ] = None,
+    reach: Annotated[
+        float,
+        typer.Option(metavar="LEVEL", min=0, max=1, help="Exact-match at which a length counts as learned."),
+    ] = 0.99,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, as one JSON object.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Every number, as CSV, one row per cell.")] = False,
 ) -> None:
@@ -160,9 +162,9 @@ def report(
         if not analysis.plan_known:
             print(PLAN_UNKNOWN, file=sys.stderr)
         with _output():
-            sys.stdout.write(report_json(analysis) if as_json else report_csv(analysis))
+            sys.stdout.write(report_json(analysis, reach) if as_json else report_csv(analysis, reach))
     else:
-        _print(report_view(analysis, mem=mem))
+        _print(report_view(analysis, mem=mem, reach=reach))
 
 
 @app.command()
@@ -191,13 +193,14 @@ def verify(sweep: Folder) -> None:
 
     Lists damaged files; exits with 1 if there are any.
     """
-    from raysweep.text import clean_text
+    from raysweep.text import clean_text, count
 
     verdict = _ledger(sweep).verify()
     with _output():
         for damage in verdict.damage:
             print(clean_text(f"{damage.path}: {damage.what}").replace("\n", " "))
-        print(clean_text(f"{sweep}: {verdict.trials} trials, {len(verdict.damage)} damaged files"))
+        found = f"{count(verdict.trials, 'trial')}, {count(len(verdict.damage), 'damaged file')}"
+        print(clean_text(f"{sweep}: {found}"))
     raise SystemExit(1 if verdict.damage else 0)
 
 
@@ -238,6 +241,8 @@ def _ledger(folder: Path) -> "Ledger":
     """
     from raysweep.store.ledger import Ledger
 
+    if folder.is_file():
+        raise UsageError(f"{folder}: a file; give the sweep's results folder, such as results/{folder.stem}")
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such results folder; `raysweep run GRID` creates one in `results`")
     return Ledger(folder)

@@ -1,10 +1,16 @@
-"""Resources of this machine: cores, GPUs, the user's tasks, and out-of-memory kills."""
+"""This machine: cores and their model, GPUs, packages, the user's tasks, and out-of-memory kills."""
 
 import os
+import platform
 from contextlib import suppress
+from functools import cache
+from importlib import metadata
 from pathlib import Path
+from typing import Final
 
 import psutil
+
+_PACKAGES: Final = ("raysweep", "tensorflow", "keras", "numpy", "ray", "pyarrow")
 
 
 def local_cpus() -> int:
@@ -15,6 +21,29 @@ def local_cpus() -> int:
 def local_gpus() -> int:
     """Count the GPUs that the driver shows."""
     return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+@cache
+def cpu_model() -> str:
+    """Return the processor's model, as the system names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that determine a trial's numbers or files."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # a worker's node may run the package's code without having it installed
+    return versions
 
 
 def num_tasks() -> int:

@@ -6,8 +6,9 @@ The command sends requests, the driver events::
                  ◀── Ready, Unusable: first of all
     Train        ──▶            one round of trials
                  ◀── Started, Progress, Checkpoint + bytes, Finished + bytes, Failed, in any order
-                 ◀── Wanted     a trial is about to go on from its checkpoint:
-    Checkpoint   ──▶            + bytes, or none where the checkpoint cannot be used
+                 ◀── Wanted     a trial is about to start that may go on from a state:
+    Checkpoint   ──▶            + bytes, or none where none can be used
+                 ◀── NotUsed    a worker could not use that state, and begins anew
                  ◀── RoundEnded
     Stop         ──▶            what has come back is reported; in a round, RoundEnded; the driver exits
                  ◀── Lost       at any time: the cluster died, and the driver exits
@@ -55,8 +56,10 @@ class Assignment(_Message):
     """Which attempt of this command it is, from 1."""
     timeout_s: float
     """Seconds that the attempt may take."""
-    has_checkpoint: bool
-    """Whether a checkpoint exists, to be asked for with `Wanted`."""
+    has_state: bool
+    """Whether there is a checkpoint or a state to go on from, to be asked for with `Wanted`."""
+    keep_state: bool
+    """Whether the state of the trained network is to be kept."""
 
 
 class Train(_Message):
@@ -121,17 +124,18 @@ class Progress(_Message):
 
 
 class Finished(_Message):
-    """A trained trial; the payload is its row, its predictions if it has any, and its curve."""
+    """A trained trial; the payload is its row, its predictions if any, its curve, and its state if kept."""
 
     type: Literal["finished"] = "finished"
     trial_id: str
     exact_match: float | None
     """None if the training diverged."""
     seconds: float
-    """Tracing, training and evaluation."""
+    """Tracing, training and evaluation, of the epochs that were not inherited."""
+    inherited_epochs: int
     host: Text
-    sizes: tuple[int, int | None, int]
-    """Bytes of row, predictions and curve."""
+    sizes: tuple[int, int | None, int, int | None]
+    """Bytes of row, predictions, curve and state."""
 
 
 class Failed(_Message):
@@ -146,10 +150,18 @@ class Failed(_Message):
 
 
 class Wanted(_Message):
-    """A trial is about to start: send its checkpoint."""
+    """A trial is about to start: send what it goes on from."""
 
     type: Literal["wanted"] = "wanted"
     trial_id: str
+
+
+class NotUsed(_Message):
+    """A worker cannot use the state that it was given, and trains the trial from the start."""
+
+    type: Literal["not_used"] = "not_used"
+    trial_id: str
+    reason: Text
 
 
 class RoundEnded(_Message):
@@ -163,9 +175,8 @@ class RoundEnded(_Message):
 
 
 Request: TypeAlias = Train | Checkpoint | Stop
-Event: TypeAlias = (
-    Ready | Unusable | Lost | Started | Progress | Checkpoint | Finished | Failed | Wanted | RoundEnded
-)
+_OfTrial: TypeAlias = Started | Progress | Checkpoint | NotUsed | Finished | Failed | Wanted
+Event: TypeAlias = Ready | Unusable | Lost | _OfTrial | RoundEnded
 Message: TypeAlias = Request | Event
 
 _ANY: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(discriminator="type")])

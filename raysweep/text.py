@@ -21,17 +21,35 @@ def share(value: float) -> str:
     return f"{floor(100 * value + ROUNDING) / 100:.2f}"
 
 
-def plus_minus(half_width: float) -> str:
-    """Format half an interval's width in four characters, rounded up: no interval is shown too narrow.
+def interval_ends(low: float, high: float) -> str:
+    """Format an interval's ends to two places, outwards: no interval is shown too narrow.
 
-    >>> plus_minus(0.0349), plus_minus(0.0004), plus_minus(0.996), plus_minus(6.353)
-    ('±.04', '±.01', '±1.0', '±6.4')
+    >>> interval_ends(0.9289, 1.0), interval_ends(0.0, 0.061), interval_ends(0.29, 0.8301)
+    ('.92–1', '.00–.07', '.29–.84')
     """
-    hundredths = ceil(100 * half_width - ROUNDING)
-    return f"±.{hundredths:02}" if hundredths < 100 else f"±{ceil(10 * half_width - ROUNDING) / 10:.1f}"
+    down, up = floor(100 * low + ROUNDING), ceil(100 * high - ROUNDING)
+    return "–".join("1" if hundredths == 100 else f".{hundredths:02}" for hundredths in (down, up))
 
 
-def count(number: int, noun: str) -> str:
+def number(value: float) -> str:
+    """Format a number that may be a median of whole numbers.
+
+    >>> number(14250), number(2875.0), number(12.5)
+    ('14,250', '2,875', '12.5')
+    """
+    return f"{value:,.1f}".removesuffix(".0")
+
+
+def level(share: float) -> str:
+    """Format a level that a user chose, in full.
+
+    >>> level(0.99), level(1.0), level(0.9999999)
+    ('0.99', '1', '0.9999999')
+    """
+    return str(share).removesuffix(".0")
+
+
+def count(number: float, noun: str) -> str:
     """Format a number with its noun.
 
     >>> count(1, "seed"), count(5000, "epoch")

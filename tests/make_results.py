@@ -58,6 +58,7 @@ def synthetic_result(
         predictions=predictions,
         layers=_layers(settings),
         updates=settings.updates,
+        inherited_epochs=0,
         trace_s=1.5,
         train_s=settings.epochs * 0.002,
         eval_s=0.25,

@@ -83,7 +83,20 @@ def result_with(settings: TrialSettings, right: Sequence[Sequence[int]], loss: f
     last = last_evaluation(settings, predictions)
     curve = curve_of(settings, np.array([settings.epochs]), np.array([loss]), np.array([0.5]), [last])
     return TrialResult(
-        settings, "done", loss, 0.5, curve, (last,), predictions, (), settings.updates, 0.1, 0.2, 0.3, "cpu"
+        settings,
+        "done",
+        loss,
+        0.5,
+        curve,
+        (last,),
+        predictions,
+        (),
+        settings.updates,
+        0,
+        0.1,
+        0.2,
+        0.3,
+        "cpu",
     )
 
 

@@ -5,11 +5,18 @@ whole numbers until a single division. The analysis also works in the middle of 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from raysweep.analysis.interval import Interval, interval_of_mean
+from raysweep.analysis.evaluations import (
+    EpochsToReach,
+    PooledEvaluation,
+    epochs_to_reach,
+    pooled,
+    pooled_curve,
+)
+from raysweep.analysis.interval import Interval
 from raysweep.store.counts import SETTING_NAMES, TrialCounts
 from raysweep.store.ledger import Failure, Ledger
 from raysweep.trial.settings import TrialSettings
@@ -48,6 +55,17 @@ class Cell:
     """Loss of the last epoch, mean over seeds."""
     accuracy: float | None
     """Accuracy of the last epoch, mean over seeds."""
+    counts: tuple[TrialCounts, ...]
+    """Counts of the replicates in `seeds`, in order."""
+
+    @property
+    def evaluations(self) -> list[PooledEvaluation]:
+        """Every held-out evaluation, during training and after it, pooled over the seeds."""
+        return [*pooled_curve(self.counts)]
+
+    def epochs_to_reach(self, reach: float) -> EpochsToReach:
+        """Return the epochs until the seeds reach a level of exact-match, 0 to 1."""
+        return epochs_to_reach(self.counts, self.settings["epochs"], len(self.diverged), reach)
 
     @property
     def replicates(self) -> int:
@@ -172,10 +190,9 @@ def _gather(
 def _cell(key: _Key, replicates: _Replicates) -> Cell:
     """Compute a cell from its counts; `key` holds the settings in the order of `CELL_SETTINGS`."""
     done = sorted(replicates.done, key=lambda counts: counts.settings["seed"])
-    windows = sum(counts.windows for counts in done)
+    last = pooled([counts.evaluations[-1] for counts in done], done[0].settings) if done else None
     seeds = tuple(counts.settings["seed"] for counts in done)
     committed = {*seeds, *replicates.diverged}
-    right = zip(*(counts.right for counts in done), strict=True)
     return Cell(
         settings=dict(zip(CELL_SETTINGS, key, strict=True)),
         planned=bool(replicates.planned),
@@ -184,19 +201,11 @@ def _cell(key: _Key, replicates: _Replicates) -> Cell:
         failed=tuple(sorted(replicates.failed)),
         missing=tuple(sorted(replicates.missing)),
         unplanned=tuple(sorted(committed - replicates.planned)) if replicates.planned else (),
-        windows=windows,
-        exact_match=sum(counts.exact for counts in done) / windows if windows else None,
-        interval=_interval(done),
-        position_accuracy=tuple(sum(hits) / windows for hits in right),
+        windows=sum(counts.windows for counts in done),
+        exact_match=last.exact_match if last else None,
+        interval=last.interval if last else None,
+        position_accuracy=last.position_accuracy if last else (),
         loss=sum(counts.loss for counts in done) / len(done) if done else None,
         accuracy=sum(counts.accuracy for counts in done) / len(done) if done else None,
+        counts=tuple(done),
     )
-
-
-def _interval(done: Sequence[TrialCounts]) -> Interval | None:
-    """Return the interval over seeds or, if there is one seed, over its evaluation sequences."""
-    if not done:
-        return None
-    if len(done) > 1:
-        return interval_of_mean([counts.exact for counts in done], done[0].windows, "seeds")
-    return interval_of_mean(done[0].exact_by_sequence, done[0].settings["windows"], "sequences")

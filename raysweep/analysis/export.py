@@ -5,9 +5,11 @@ import io
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, Final
 
 from raysweep.analysis.aggregate import CELL_SETTINGS, Cell, SweepAnalysis
+from raysweep.analysis.interval import METHOD, Interval
 from raysweep.text import clean_text
 
 _FIGURES: Final = (  # `evaluated_windows` is the JSON's `windows`; here `windows` is the setting
@@ -20,11 +22,18 @@ _FIGURES: Final = (  # `evaluated_windows` is the JSON's `windows`; here `window
     "interval_high",
     "interval_over",
     "interval_n",
+    "interval_n_effective",
 )
+_EPOCHS_TO_REACH: Final = ("reach", "epochs_to_reach", "reached", "reached_of")
 
 
-def report_json(analysis: SweepAnalysis) -> str:
-    """Return one object: `sweep`, `trials` (counts by status), `cells`; null for missing and NaN values."""
+def report_json(analysis: SweepAnalysis, reach: float) -> str:
+    """Return one object: `sweep`, `trials` (counts by status), `cells`; null for missing and NaN values.
+
+    Args:
+        analysis: result of `analyse`.
+        reach: level of exact-match to which `epochs_to_reach` refers.
+    """
     counts = analysis.counts
     report = {
         "sweep": analysis.name,
@@ -34,13 +43,13 @@ def report_json(analysis: SweepAnalysis) -> str:
             "failed": counts.failed,
             "missing": counts.missing,
         },
-        "cells": [_cell_object(cell) for cell in analysis.cells],
+        "cells": [_cell_object(cell, reach) for cell in analysis.cells],
     }
     return json.dumps(report, indent=2, allow_nan=False) + "\n"
 
 
-def _cell_object(cell: Cell) -> dict[str, Any]:
-    interval = cell.interval
+def _cell_object(cell: Cell, reach: float) -> dict[str, Any]:
+    mastery = cell.epochs_to_reach(reach)
     return {
         "settings": dict(cell.settings),
         "planned": cell.planned,
@@ -48,27 +57,51 @@ def _cell_object(cell: Cell) -> dict[str, Any]:
         "diverged": list(cell.diverged),
         "windows": cell.windows,
         "exact_match": cell.exact_match,
-        "interval": interval
-        and {"low": interval.low, "high": interval.high, "over": interval.over, "n": interval.n},
+        "interval": _interval_object(cell.interval),
         "position_accuracy": list(cell.position_accuracy),
         "loss": _finite(cell.loss),
         "accuracy": _finite(cell.accuracy),
+        "evaluations": [
+            {
+                "epoch": one.epoch,
+                "exact_match": one.exact_match,
+                "interval": _interval_object(one.interval),
+                "position_accuracy": list(one.position_accuracy),
+            }
+            for one in cell.evaluations
+        ],
+        "epochs_to_reach": {
+            "reach": mastery.reach,
+            "median": mastery.median,
+            "reached": len(mastery.epochs),
+            "of": mastery.of,
+        },
     }
 
 
-def report_csv(analysis: SweepAnalysis) -> str:
-    """Return a header and one row per cell; missing and NaN values are empty, seeds separated by spaces."""
+def _interval_object(interval: Interval | None) -> dict[str, Any] | None:
+    return None if interval is None else {**asdict(interval), "method": METHOD}
+
+
+def report_csv(analysis: SweepAnalysis, reach: float) -> str:
+    """Return a header and one row per cell; missing and NaN values are empty, seeds separated by spaces.
+
+    Args:
+        analysis: result of `analyse`.
+        reach: level of exact-match to which `epochs_to_reach`, a median over seeds, refers.
+    """
     positions = max((len(cell.position_accuracy) for cell in analysis.cells), default=0)
     numbered = [f"position_{i}" for i in range(1, positions + 1)]
-    header = [*CELL_SETTINGS, *_FIGURES, *numbered, "loss", "accuracy"]
+    header = [*CELL_SETTINGS, *_FIGURES, *numbered, "loss", "accuracy", *_EPOCHS_TO_REACH]
     text = io.StringIO()
     writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_cell_row(cell) for cell in analysis.cells)
+    writer.writerows(_cell_row(cell, reach) for cell in analysis.cells)
     return text.getvalue()
 
 
-def _cell_row(cell: Cell) -> dict[str, Any]:
+def _cell_row(cell: Cell, reach: float) -> dict[str, Any]:
+    mastery = cell.epochs_to_reach(reach)
     interval = cell.interval
     bounds = (
         {}
@@ -78,6 +111,7 @@ def _cell_row(cell: Cell) -> dict[str, Any]:
             "interval_high": interval.high,
             "interval_over": interval.over,
             "interval_n": interval.n,
+            "interval_n_effective": interval.n_effective,
         }
     )
     positions = {f"position_{i}": share for i, share in enumerate(cell.position_accuracy, start=1)}
@@ -92,6 +126,10 @@ def _cell_row(cell: Cell) -> dict[str, Any]:
         **positions,
         "loss": _finite(cell.loss),
         "accuracy": _finite(cell.accuracy),
+        "reach": reach,
+        "epochs_to_reach": mastery.median,
+        "reached": len(mastery.epochs),
+        "reached_of": mastery.of,
     }
 
 

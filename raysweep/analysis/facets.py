@@ -5,7 +5,7 @@ cell belongs to one facet.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -22,11 +22,12 @@ _OTHER_AXES: Final = (
     *(name for name in CELL_SETTINGS if name not in ("arch", "len", "mem", "epochs")),
 )
 """Settings that separate facets, in the order of titles."""
-_SHOWN_ELSEWHERE: Final = ("epochs", "eval_sequences", "curve_every")
+_ALL_BUT_EPOCHS: Final = _OTHER_AXES[1:]
+_SHOWN_ELSEWHERE: Final = ("epochs", "eval_sequences", "curve_every", "eval_every")
 """Settings that a title omits unless they vary, even if they differ from the default."""
 
 _Key = tuple[Any, ...]
-"""Values of `_OTHER_AXES`, which all cells of a facet share."""
+"""Values of the axes that separate facets, which all cells of a facet share."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,32 @@ class Facet:
 
 def facets(cells: Iterable[Cell]) -> list[Facet]:
     """Sort cells into facets, by architecture and then by the other settings."""
+    return _facets(cells, _OTHER_AXES)
+
+
+def longest_facets(cells: Iterable[Cell]) -> list[Facet]:
+    """Sort cells into facets that leave out all but the longest training of otherwise equal cells.
+
+    A cell without a result gives way to a shorter one that has some.
+    """
+    longest: dict[_Key, Cell] = {}
+    for cell in sorted(cells, key=lambda cell: (bool(cell.counts), cell.settings["epochs"])):
+        longest[tuple(value for name, value in cell.settings.items() if name != "epochs")] = cell
+    return _facets(longest.values(), _ALL_BUT_EPOCHS)
+
+
+def _facets(cells: Iterable[Cell], axes: Sequence[str]) -> list[Facet]:
     by_arch: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         by_arch[cell.settings["arch"]].append(cell)
-    return [facet for arch in sorted(by_arch) for facet in _facets_of(arch, by_arch[arch])]
+    return [facet for arch in sorted(by_arch) for facet in _facets_of(arch, by_arch[arch], axes)]
 
 
-def _facets_of(arch: str, cells: Iterable[Cell]) -> list[Facet]:
+def _facets_of(arch: str, cells: Iterable[Cell], axes: Sequence[str]) -> list[Facet]:
     """Split one architecture's cells into facets; cells with the usual `n_in` stay together."""
     alike: dict[_Key, list[Cell]] = defaultdict(list)
     for cell in cells:
-        alike[_key(cell, _USUAL_N_IN)].append(cell)
+        alike[_key(cell, axes, _USUAL_N_IN)].append(cell)
     groups: dict[_Key, dict[tuple[int, int], Cell]] = defaultdict(dict)
     separated: set[_Key] = set()
     for part in alike.values():
@@ -86,22 +102,23 @@ def _facets_of(arch: str, cells: Iterable[Cell]) -> list[Facet]:
         stays = len(usual) > 1 or not usual <= explicit
         for cell in part:
             settings = cell.settings
-            key = own = _key(cell, settings["n_in"])
+            key = own = _key(cell, axes, settings["n_in"])
             if stays and _has_usual_n_in(cell):
-                key = _key(cell, _USUAL_N_IN)
+                key = _key(cell, axes, _USUAL_N_IN)
                 separated.add(own)
             groups[key][settings["len"], settings["mem"]] = cell
     keys = sorted(groups, key=lambda key: [(value != _USUAL_N_IN, value) for value in key])
     varying = {
-        name
-        for name, values in zip(_OTHER_AXES, zip(*keys, strict=True), strict=True)
-        if len(set(values)) > 1
+        name for name, values in zip(axes, zip(*keys, strict=True), strict=True) if len(set(values)) > 1
     }
-    return [_facet(arch, key, varying, groups[key], whole=key not in separated) for key in keys]
+    return [
+        _facet(arch, dict(zip(axes, key, strict=True)), varying, groups[key], whole=key not in separated)
+        for key in keys
+    ]
 
 
-def _key(cell: Cell, n_in: int | str) -> _Key:
-    return tuple(n_in if name == "n_in" else cell.settings[name] for name in _OTHER_AXES)
+def _key(cell: Cell, axes: Sequence[str], n_in: int | str) -> _Key:
+    return tuple(n_in if name == "n_in" else cell.settings[name] for name in axes)
 
 
 def _has_usual_n_in(cell: Cell) -> bool:
@@ -110,17 +127,19 @@ def _has_usual_n_in(cell: Cell) -> bool:
 
 
 def _facet(
-    arch: str, key: _Key, varying: set[str], cells: Mapping[tuple[int, int], Cell], *, whole: bool
+    arch: str,
+    others: Mapping[str, Any],
+    varying: set[str],
+    cells: Mapping[tuple[int, int], Cell],
+    *,
+    whole: bool,
 ) -> Facet:
-    others = dict(zip(_OTHER_AXES, key, strict=True))
     cell = next(iter(cells.values()))
     usual = {**_defaults(cell), "n_in": _USUAL_N_IN}
-    unusual = {name for name in _OTHER_AXES if name not in _SHOWN_ELSEWHERE and others[name] != usual[name]}
-    shown = [
-        setting(name, others[name]) for name in _OTHER_AXES if name in varying | unusual and name != "epochs"
-    ]
-    budget = f"{count(others['epochs'], 'epoch')}, {count(cell.updates, 'update')}"
-    distinct = [setting(name, others[name]) for name in _OTHER_AXES if name in varying]
+    unusual = {name for name in others if name not in _SHOWN_ELSEWHERE and others[name] != usual[name]}
+    shown = [setting(name, others[name]) for name in others if name in varying | unusual and name != "epochs"]
+    budget = f"{count(cell.settings['epochs'], 'epoch')}, {count(cell.updates, 'update')}"
+    distinct = [setting(name, others[name]) for name in others if name in varying]
     label = f"{arch} ({', '.join(distinct)})" if distinct else arch
     return Facet(arch, " · ".join([arch, budget, *shown]), label, cells, whole)
 

@@ -1,4 +1,4 @@
-"""One sentence per facet: the smallest MEM that reaches the required exact-match at each LEN, if any."""
+"""Sentences on a facet: which MEM reaches a level of exact-match at each LEN, and in how many epochs."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -7,10 +7,7 @@ from typing import Final
 
 from raysweep.analysis.aggregate import Cell
 from raysweep.analysis.facets import Facet
-from raysweep.text import TOGETHER, count, ranges
-
-REACHED: Final = 0.99
-"""Mean exact-match at which a length counts as learned."""
+from raysweep.text import TOGETHER, count, level, number, ranges
 
 _FEW: Final = {1: "in one run", 2: "in two runs"}
 """Phrases for a statement that is based on fewer than three seeds."""
@@ -21,11 +18,11 @@ class _Outcome:
     """Outcome of one LEN; equal outcomes of several LENs are reported together."""
 
     mem: int | None
-    """Smallest MEM that reaches `REACHED`; None if no MEM does."""
+    """Smallest MEM that reaches the level; None if no MEM does."""
     seeds: int
     """Replicates at `mem`, or else at the MEM that comes nearest; 0 if there is no result at all."""
     above: tuple[int, ...]
-    """Larger MEMs that do not reach `REACHED`."""
+    """Larger MEMs that do not reach the level."""
     pending: tuple[int, ...]
     """MEMs whose first result is pending and could change the outcome."""
     failed: tuple[int, ...]
@@ -34,24 +31,24 @@ class _Outcome:
     """Fate of every trial; empty if a result exists or is pending."""
 
 
-def finding(facet: Facet) -> str:
-    """Summarise a facet in one sentence."""
+def finding(facet: Facet, reach: float) -> str:
+    """Summarise in one sentence with which memory a facet's cells reach a level of mean exact-match."""
     lens_of: dict[_Outcome, list[int]] = defaultdict(list)
     for n_out in facet.lens:
-        lens_of[_outcome(facet, n_out)].append(n_out)
+        lens_of[_outcome(facet, n_out, reach)].append(n_out)
     seeds = {outcome.seeds for outcome in lens_of if outcome.seeds}
     if not seeds:
         pending = any(outcome.pending for outcome in lens_of)
         return f"{facet.label}: {'no results yet' if pending else _fate(facet.cells.values())}."
     common_runs = _FEW.get(min(seeds), "") if len(seeds) == 1 else None
     where = {outcome: _where(lens, outcome, facet, common_runs) for outcome, lens in lens_of.items()}
-    return _sentence(facet, where, f" {common_runs}" if common_runs else "")
+    return _sentence(facet, where, f" {common_runs}" if common_runs else "", reach)
 
 
-def _outcome(facet: Facet, n_out: int) -> _Outcome:
+def _outcome(facet: Facet, n_out: int, reach: float) -> _Outcome:
     cells = {mem: facet.cells[n_out, mem] for mem in facet.mems if (n_out, mem) in facet.cells}
     shares = {mem: cell.exact_match for mem, cell in cells.items() if cell.exact_match is not None}
-    reached = [mem for mem, share in shares.items() if share >= REACHED]
+    reached = [mem for mem, share in shares.items() if share >= reach]
     smallest = min(reached, default=None)
     decisive = smallest if smallest is not None else max(shares, key=shares.__getitem__, default=None)
     wanted = {
@@ -102,7 +99,7 @@ def _where(lens: Sequence[int], outcome: _Outcome, facet: Facet, common_runs: st
     return f"{text} ({'; '.join(reservations)})" if reservations else text
 
 
-def _sentence(facet: Facet, where: Mapping[_Outcome, str], runs: str) -> str:
+def _sentence(facet: Facet, where: Mapping[_Outcome, str], runs: str, reach: float) -> str:
     reached = ", ".join(text for outcome, text in where.items() if outcome.mem is not None)
     fallen_short = ", ".join(text for outcome, text in where.items() if outcome.mem is None and outcome.seeds)
     unknown = ", ".join(text for outcome, text in where.items() if not outcome.seeds and outcome.pending)
@@ -110,14 +107,33 @@ def _sentence(facet: Facet, where: Mapping[_Outcome, str], runs: str) -> str:
     budget = f"in {count(facet.any_cell.settings['epochs'], 'epoch')}"
     clauses = []
     if reached:
-        clauses.append(f"{facet.label} reaches exact-match {REACHED}{runs} at {reached}")
+        clauses.append(f"{facet.label} reaches exact-match {level(reach)}{runs} at {reached}")
     if fallen_short and reached:
         clauses.append(f"not at {fallen_short} {budget}")
     elif fallen_short:
-        clauses.append(f"{facet.label} does not reach exact-match {REACHED}{runs} at {fallen_short} {budget}")
+        clauses.append(
+            f"{facet.label} does not reach exact-match {level(reach)}{runs} at {fallen_short} {budget}"
+        )
     if unknown:
         clauses.append(f"no results yet at {unknown}")
     return "; ".join([*clauses, *lost]) + "."
+
+
+def epochs_finding(facet: Facet, reach: float) -> str:
+    """Summarise after how many epochs, at the best MEM, each length holds a level; empty if none does."""
+    found: dict[tuple[float, int, str], list[int]] = defaultdict(list)
+    for n_out in facet.lens:
+        reached = {at[1]: cell.epochs_to_reach(reach) for at, cell in facet.cells.items() if at[0] == n_out}
+        medians = {mem: one.median for mem, one in reached.items() if one.median is not None}
+        if medians:
+            mem = min(medians, key=lambda mem: (medians[mem], mem))
+            found[medians[mem], mem, _FEW.get(reached[mem].of, "")].append(n_out)
+    parts = [
+        f"after {number(median) if place else count(median, 'epoch')} "
+        f"at LEN{TOGETHER}{ranges(lens)} with MEM{TOGETHER}{mem}{f' ({runs})' if runs else ''}"
+        for place, ((median, mem, runs), lens) in enumerate(found.items())
+    ]
+    return f"{facet.label} first holds exact-match {level(reach)} {'; '.join(parts)}." if parts else ""
 
 
 def _listed(numbers: Iterable[int]) -> str:

@@ -1,100 +1,95 @@
 """Confidence intervals for shares of exact windows: pure arithmetic on counts.
 
-The unit of replication is the seed or, if there is one seed, the evaluation sequence; never the window,
-because the windows of one sequence overlap.
+The method is Korn & Graubard's for proportions in clustered samples (Survey Methodology 24(2), 1998), in the
+form of the US National Center for Health Statistics: the exact binomial interval of Clopper and Pearson, for
+as many observations as the clusters are worth. The steps are those of Talih's implementation for the NCHS, in
+the R package `surveytable` (`svyciprop_adjusted`): first the adjustment for the degrees of freedom, then the
+limit to the size of the sample.
+
+The clusters are the seeds or, if there is one seed, the evaluation sequences; never the windows, because the
+windows of one sequence overlap.
 """
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Final, Literal
 
-CONFIDENCE: Final = 0.95
+from raysweep.analysis.beta import beta_quantile, t_quantile
+
+TAIL: Final = 0.025
+"""Probability beyond each end of a 95 % interval."""
+
+METHOD: Final = "Korn-Graubard"
+
+Over = Literal["seeds", "sequences"]
+"""Clusters: other seeds, so other weights and data; or this one network on other sequences."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A 95 % confidence interval for a mean share."""
+    """A 95 % confidence interval for a share; never of zero width, never outside of 0 to 1."""
 
     low: float
-    """Lower end, not below 0."""
     high: float
-    """Upper end, not above 1."""
-    over: Literal["seeds", "sequences"]
-    """Unit of replication: the means of several seeds, or of one seed's evaluation sequences."""
+    over: Over
     n: int
-    """Number of replicates; at least 2."""
-    half_width: float
-    """Half the width before the ends were cut to [0, 1]: the t quantile times the standard error."""
+    """Number of clusters; at least 2."""
+    n_effective: float
+    """Independent sequences that the clusters are worth."""
 
 
-def interval_of_mean(
-    hits: Sequence[int], windows: int, over: Literal["seeds", "sequences"]
-) -> Interval | None:
-    """Return Student's t interval for the mean of `hits[i] / windows`.
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Counts of one share: clusters of equal size, and how many of their windows are right."""
 
-    Mean ± t(0.975, n − 1) · s / √n, with s the sample standard deviation (denominator n − 1); see e.g.
-    Casella & Berger, Statistical Inference, 2nd ed., §9.2.1. The variance is computed from whole
-    numbers, so that equal means give exactly zero. Deviation from the textbook: the ends are
-    cut to [0, 1], where every share lies.
+    total: int
+    """Windows that are right, over all clusters."""
+    squares: int
+    """Sum over the clusters of the square of each one's windows that are right."""
+    clusters: int
+    windows: int
+    """Windows of each cluster."""
+    sequences: int
+    """Evaluation sequences of all clusters together."""
+    over: Over
 
-    Args:
-        hits: (replicates,): exact windows of each replicate.
-        windows: windows of each replicate, the same for all; at least 1.
-        over: unit of replication.
+    @property
+    def share(self) -> float:
+        """Share of the windows that are right."""
+        return self.total / (self.clusters * self.windows)
 
-    Returns:
-        The interval; None if there are fewer than two replicates, or if all are equal, because an
-        interval of zero width would claim certainty.
 
-    >>> interval_of_mean([9, 10], 10, "seeds").half_width.__round__(4)
-    0.6353
-    >>> interval_of_mean([10, 10, 10], 10, "seeds") is None
-    True
+def interval_of(hits: Hits) -> Interval | None:
+    """Return the interval of a share; None if there is one cluster only.
+
+    With k clusters of shares sᵢ and mean p, S sequences in all, and v = var(s, ddof 1) / k, the effective
+    sample size is n* = min(S, r · p(1 − p)/v), with r = (t(0.975, S − 1) / t(0.975, k − 1))²; it is S if v
+    is 0 or p is 0 or 1, which is decided in whole numbers. The ends are Beta⁻¹(0.025; x, n* − x + 1) and
+    Beta⁻¹(0.975; x + 1, n* − x), with x = p · n*, and 0 and 1 if p is.
+
+    >>> all_right = interval_of(Hits(1050, 50 * 21**2, 50, 21, 50, "sequences"))
+    >>> round(all_right.low, 4), all_right.high, all_right.n_effective
+    (0.9289, 1.0, 50)
     """
-    n = len(hits)
-    if n < 2:
+    k, total = hits.clusters, hits.total
+    if k < 2:
         return None
-    total = sum(hits)
-    spread = n * sum(hit * hit for hit in hits) - total * total  # n · (n − 1) · variance of the hits
-    if spread == 0:
-        return None
-    mean = total / (n * windows)
-    standard_error = math.sqrt(spread / (n * (n - 1)) / n) / windows
-    half_width = _t_quantile(n - 1) * standard_error
-    return Interval(max(0.0, mean - half_width), min(1.0, mean + half_width), over, n, half_width)
+    wrong = k * hits.windows - total
+    n = _effective(hits, wrong)
+    x, y = (hits / (total + wrong) * n for hits in (total, wrong))  # n* in all
+    return Interval(
+        low=beta_quantile(TAIL, x, y + 1) if total else 0.0,
+        high=1 - beta_quantile(TAIL, y, x + 1) if wrong else 1.0,  # as exact near 1 as the other end near 0
+        over=hits.over,
+        n=k,
+        n_effective=n,
+    )
 
 
-@cache
-def _t_quantile(degrees_of_freedom: int) -> float:
-    """Return the t for which P(|T| ≤ t) is `CONFIDENCE`, with T from Student's t distribution.
-
-    The method is bisection of the angle θ = arctan(t / √ν). SciPy's `stdtrit` gives the same number, but
-    its import takes a fifth of a second: longer than all computations of a report on a hundred trials.
-    """
-    below, above = 0.0, math.pi / 2
-    while below < (angle := (below + above) / 2) < above:
-        if _within(angle, degrees_of_freedom) < CONFIDENCE:
-            below = angle
-        else:
-            above = angle
-    return math.sqrt(degrees_of_freedom) * math.tan(above)
-
-
-def _within(angle: float, degrees_of_freedom: int) -> float:
-    """Return P(|T| < √ν tan θ) for whole ν.
-
-    See Abramowitz & Stegun, Handbook of Mathematical Functions, 26.7.3–4.
-
-    >>> round(_within(math.pi / 4, 1), 12), round(_within(math.pi / 4, 2), 12)
-    (0.5, 0.707106781187)
-    """
-    odd = degrees_of_freedom % 2
-    sine, cosine = math.sin(angle), math.cos(angle)
-    term = cosine if odd else 1.0
-    total = 0.0
-    for power in range(odd, degrees_of_freedom - 1, 2):
-        total += term
-        term *= cosine * cosine * (power + 1) / (power + 2)
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total
+def _effective(hits: Hits, wrong: int) -> float:
+    k = hits.clusters
+    spread = k * hits.squares - hits.total**2  # k(k − 1) times the variance of the clusters' hits
+    if not (hits.total and wrong and spread):
+        return hits.sequences
+    independent = hits.total * wrong * (k - 1) / spread  # p(1 − p)/v
+    t_ratio = t_quantile(1 - TAIL, hits.sequences - 1) / t_quantile(1 - TAIL, k - 1)
+    return min(hits.sequences, t_ratio**2 * independent)

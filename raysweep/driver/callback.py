@@ -19,7 +19,7 @@ from raysweep.driver.cluster import Cluster
 from raysweep.driver.deadlines import Deadlines
 from raysweep.driver.failures import Cause, cause_of, plain_text
 from raysweep.driver.link import Link
-from raysweep.protocol import Checkpoint, Failed, Finished, Progress, RoundEnded, Started
+from raysweep.protocol import Checkpoint, Failed, Finished, NotUsed, Progress, RoundEnded, Started
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class ReportingCallback(Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Report that a worker took up a trial."""
-        trial.config.pop("checkpoint", None)  # the worker has it
+        trial.config.pop("state", None)  # the worker has it
         actor = trial.temporary_state.ray_actor
         self.running[_id(trial)] = "" if actor is None else actor._actor_id.hex()
         self.link.send(Started(trial_id=_id(trial)))
@@ -60,6 +60,8 @@ class ReportingCallback(Callback):
         finished, checkpoint = result.pop("finished", None), result.pop("checkpoint", None)
         numbers = {name: result[name] for name in ("epoch", "loss", "accuracy")}
         self.link.send(Progress(trial_id=trial_id, **numbers))
+        if reason := result.pop("not_used", ""):
+            self.link.send(NotUsed(trial_id=trial_id, reason=plain_text(reason)))
         if checkpoint is not None:
             self.link.send(Checkpoint(trial_id=trial_id), checkpoint)
         if finished is not None:
@@ -124,17 +126,18 @@ class StopWhen(Stopper):
 
 
 def _packed(trial_id: str, finished: Mapping[str, Any], host: str) -> tuple[Finished, bytes]:
-    """Return the message of a finished trial, and the trial's tables as the message's payload."""
-    encoded = finished["trial"]
-    row, predictions, curves = encoded.trials, encoded.predictions, encoded.curves
+    """Return the message of a finished trial; the trial's tables and state are the message's payload."""
+    encoded, state = finished["trial"], finished["state"]
+    parts = encoded.trials, encoded.predictions, encoded.curves, state
     message = Finished(
         trial_id=trial_id,
         exact_match=finished["exact_match"],
         seconds=finished["seconds"],
+        inherited_epochs=finished["inherited_epochs"],
         host=host,
-        sizes=(len(row), None if predictions is None else len(predictions), len(curves)),
+        sizes=tuple(None if part is None else len(part) for part in parts),
     )
-    return message, b"".join([row, predictions or b"", curves])
+    return message, b"".join(part or b"" for part in parts)
 
 
 def _id(trial: Trial) -> str:

@@ -31,7 +31,7 @@ class Link:
         return self._requests.get()
 
     def next_checkpoint(self) -> bytes:
-        """Wait for the checkpoint that was asked for; empty if it cannot be used."""
+        """Wait for the state that was asked for; empty if there is none to go on from."""
         return self._checkpoints.get()
 
     def send(self, event: Event, payload: bytes = b"") -> None:

@@ -22,17 +22,17 @@ class TrialScheduler(FIFOScheduler):
     """Runs trials in the order in which they were given; Tune's own looks at all of a round for each.
 
     Args:
-        link: where checkpoints are asked for.
-        with_checkpoint: ids of the trials that have one.
+        link: where states are asked for.
+        with_state: ids of the trials that have something to go on from.
         clock: seconds, for tests.
     """
 
     def __init__(
-        self, link: Link, with_checkpoint: Collection[str] = (), clock: Callable[[], float] = time.monotonic
+        self, link: Link, with_state: Collection[str] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Begin with no trial seen."""
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
-        self._link, self._with_checkpoint, self._clock = link, set(with_checkpoint), clock
+        self._link, self._with_state, self._clock = link, set(with_state), clock
         self._seen: dict[str, float] = {}
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
@@ -54,14 +54,14 @@ class TrialScheduler(FIFOScheduler):
         late = [trial for trial in pending if now - self._seen[trial.trial_id] > ACTOR_S]
         chosen = min(new + late, key=lambda trial: trial.trial_id, default=None)
         for trial in new:
-            self._fetch_checkpoint(trial)
+            self._fetch_state(trial)
         return chosen
 
-    def _fetch_checkpoint(self, trial: Trial) -> None:
+    def _fetch_state(self, trial: Trial) -> None:
         """Put what a trial goes on from where a worker of any host can get it, just before it starts."""
         trial_id = trial.config["trial"]
-        if trial_id in self._with_checkpoint:
-            self._with_checkpoint.remove(trial_id)
+        if trial_id in self._with_state:
+            self._with_state.remove(trial_id)
             self._link.send(Wanted(trial_id=trial_id))
-            if checkpoint := self._link.next_checkpoint():
-                trial.config["checkpoint"] = ray.put(checkpoint)
+            if state := self._link.next_checkpoint():
+                trial.config["state"] = ray.put(state)

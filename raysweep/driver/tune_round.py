@@ -51,10 +51,12 @@ def _tuner(
     assignments: Mapping[str, Assignment], cluster: Cluster, link: Link, callback: ReportingCallback
 ) -> Tuner:
     resources = cluster.resources
-    cpus = max(int(resources.cpu), 1)
-    tasks = {trial_id: Task(one.settings, one.attempt, cpus) for trial_id, one in assignments.items()}
+    tasks = {
+        trial_id: Task(one.settings, one.attempt, resources.threads, one.keep_state)
+        for trial_id, one in assignments.items()
+    }
     worker = tune.with_parameters(Worker, tasks=tasks)
-    saved = {trial_id for trial_id, one in assignments.items() if one.has_checkpoint}
+    saved = {trial_id for trial_id, one in assignments.items() if one.has_state}
     return Tuner(
         tune.with_resources(worker, {"cpu": resources.cpu, "gpu": resources.gpu}),
         param_space={"trial": None},  # set by points_to_evaluate below

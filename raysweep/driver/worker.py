@@ -7,7 +7,6 @@ a trial that is shown as running and has a deadline.
 import platform
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -15,8 +14,8 @@ import ray
 from ray.tune import Trainable
 
 from raysweep.errors import ResultsError
+from raysweep.machine import cpu_model, package_versions
 from raysweep.store.encoding import Provenance, encode
-from raysweep.store.environment import cpu_model, package_versions
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ class Task(NamedTuple):
     """Which attempt of this command it is, from 1."""
     cpus: int
     """Threads that TensorFlow may use."""
+    keep_state: bool
+    """Whether the state of the trained network is to be kept."""
 
 
 class Worker(Trainable):
@@ -55,7 +56,7 @@ class Worker(Trainable):
         """Take up the first trial.
 
         Args:
-            config: `trial`, its id, and perhaps `checkpoint`, a reference to what it goes on from.
+            config: `trial`, its id, and perhaps `state`, a reference to what it goes on from.
             tasks: this round's trials, by id.
         """
         self._tasks = tasks or {}
@@ -68,10 +69,12 @@ class Worker(Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train for `REPORT_S`, and return how far it came; at the end, the encoded trial."""
-        training = self._training or self._begin()
-        self._training = training
+        report: dict[str, Any] = {}
+        if self._training is None:
+            self._training, report["not_used"] = self._begin()
+        training = self._training
         training.advance(REPORT_S)
-        report: dict[str, Any] = {
+        report |= {
             "epoch": training.epoch,
             "loss": training.loss,
             "accuracy": training.accuracy,
@@ -80,43 +83,49 @@ class Worker(Trainable):
         if training.finished:
             report["finished"] = self._finish(training)
         elif time.monotonic() - self._last_checkpoint_at >= CHECKPOINT_S:
-            report["checkpoint"] = training.checkpoint()
+            report["checkpoint"] = training.state()
             self._last_checkpoint_at = time.monotonic()
         return report
 
     def _take(self, config: Mapping[str, Any]) -> None:
-        self._settings, self._attempt, self._cpus = self._tasks[config["trial"]]
-        self._checkpoint: ray.ObjectRef[bytes] | None = config.get("checkpoint")
+        self._task = self._tasks[config["trial"]]
+        self._state: ray.ObjectRef[bytes] | None = config.get("state")
         self._training = None
         self._started = datetime.now(UTC)
         self._last_checkpoint_at = time.monotonic()
 
-    def _begin(self) -> "Training":
+    def _begin(self) -> "tuple[Training, str]":
+        """Begin the trial, or go on from a state; return why the state could not be used, else nothing."""
         # Seconds of import: see the module's docstring.
         from raysweep.experiment import CompiledSteps, Training, configure_threads
 
         if Worker._steps is None:
-            configure_threads(self._cpus)
+            configure_threads(self._task.cpus)
             Worker._steps = CompiledSteps()
-        if self._checkpoint is not None:
-            with suppress(ResultsError):  # not one of this trial, or of another version: begin anew
-                return Training(self._settings, Worker._steps, ray.get(self._checkpoint))
-        return Training(self._settings, Worker._steps)
+        settings, not_used = self._task.settings, ""
+        if self._state is not None:
+            try:
+                return Training(settings, Worker._steps, ray.get(self._state)), ""
+            except ResultsError as error:
+                not_used = str(error)
+        return Training(settings, Worker._steps), not_used
 
     def _finish(self, training: "Training") -> dict[str, Any]:
         result = training.result()
         provenance = Provenance(
-            attempt=self._attempt,
+            attempt=self._task.attempt,
             started=self._started,
             ended=datetime.now(UTC),
             host=platform.node(),
             cpu_model=cpu_model(),
-            threads=self._cpus,
+            threads=self._task.cpus,
             versions=package_versions(),
         )
         exact = None if result.predictions is None else float(result.predictions.exact.mean())
         return {
             "trial": encode(result, provenance),
+            "state": training.state() if self._task.keep_state else None,
             "exact_match": exact,
             "seconds": result.trace_s + result.train_s + result.eval_s,
+            "inherited_epochs": result.inherited_epochs,
         }

@@ -1,6 +1,5 @@
-"""Training of one trial in slices, with checkpoints; the slices do not change the result."""
+"""Training of one trial in slices, and its state as bytes; neither changes the result."""
 
-import hashlib
 import io
 import time
 import zipfile
@@ -19,48 +18,45 @@ from raysweep.experiment.steps import CompiledSteps
 from raysweep.trial.outcome import Evaluation
 from raysweep.trial.result import Curve, Floats, TrialResult
 from raysweep.trial.settings import TrialSettings
+from raysweep.trial.training_state import MadeWith, StateHeader, pack, unpack
 
 GROWTH: Final = 8
 """Largest growth in epochs between calls of the compiled loop, while the loop's speed is being learnt."""
-
-DIGEST_BYTES: Final = 16
-"""Length of the checksum at the start of a checkpoint."""
-
-LAYOUT: Final = 2
-"""Version of a checkpoint's content; raise it with any change to the variables, their order or the loop."""
 
 
 class Training:
     """Training of one trial, a slice at a time.
 
-    The result depends on the settings alone: not on the slices, not on checkpoints, not on earlier trials
-    that used the same compiled steps.
+    The result depends on the settings alone: not on the slices, not on states that it went on from, not on
+    earlier trials that used the same compiled steps.
 
     Raises:
-        ResultsError: the checkpoint is damaged, of another trial, or of an environment that gives other bits.
+        ResultsError: the state is damaged, of another trial, or made with something that gives other bits.
     """
 
     def __init__(
-        self, settings: TrialSettings, steps: CompiledSteps | None = None, checkpoint: bytes | None = None
+        self, settings: TrialSettings, steps: CompiledSteps | None = None, state: bytes | None = None
     ) -> None:
-        """Begin a trial, or resume the trial from a checkpoint.
+        """Begin a trial, or go on from a state.
 
         Args:
             settings: the trial.
             steps: cache of compiled steps that trials share; None for a trial on its own.
-            checkpoint: bytes that the method `checkpoint` returned; None to begin.
+            state: bytes that the method `state` returned, of this trial or of one that differs only in having
+                fewer epochs; None to begin.
         """
         self.settings = settings
         self._losses = np.zeros(0, np.float32)
         self._accuracies = np.zeros(0, np.float32)
         self._evaluations: list[Evaluation] = []
         self._train_s = self._eval_s = 0.0
+        self._inherited_epochs = 0
         self._held_out = HeldOut(settings)
-        if checkpoint is None:
+        if state is None:
             weights = _swapped(settings, initial_weights(settings))
             self._variables = Variables.starting_from(weights)
         else:
-            self._restore(checkpoint)
+            self._restore(state)
         self._steps = (steps or CompiledSteps()).of(settings)
         self._trace_s = self._steps.trace(self._variables, settings)
 
@@ -133,48 +129,54 @@ class Training:
             self._evaluations.append(self._held_out.counts(self.epoch, outputs))
         self._eval_s += time.perf_counter() - began
 
-    def checkpoint(self) -> bytes:
-        """Return the state of the training as bytes: a checksum, then NumPy's npz without pickled objects."""
+    def state(self) -> bytes:
+        """Return the state of the training as bytes; the arrays are NumPy's npz without pickled objects."""
         saved: dict[str, Any] = {f"variable_{n}": array for n, array in enumerate(self._variables.arrays())}
         saved |= {
-            "trial": self.settings.trial_id,
-            "made_with": _made_with(),
             "loss": self._losses,
             "accuracy": self._accuracies,
             "evaluations": np.array([_packed(one) for one in self._evaluations], np.int64),
             "train_s": self._train_s,
             "eval_s": self._eval_s,
+            "inherited_epochs": self._inherited_epochs,
         }
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **saved)
-        return _digest(file.getvalue()) + file.getvalue()
+        header = StateHeader(settings=self.settings, epoch=self.epoch, made_with=made_with())
+        return pack(header, file.getvalue())
 
-    def _restore(self, checkpoint: bytes) -> None:
-        digest, content = checkpoint[:DIGEST_BYTES], checkpoint[DIGEST_BYTES:]
-        trial = self.settings.trial_id
-        if digest != _digest(content):
-            raise ResultsError(f"checkpoint of {trial}: damaged; start the trial without it")
+    def _restore(self, state: bytes) -> None:
         try:
-            self._load(content)
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-            raise ResultsError(
-                f"checkpoint of {trial}: not usable by this raysweep ({error}); start the trial without it"
-            ) from error
+            header, arrays = unpack(state)
+            self._require_usable(header)
+            self._load(header, arrays)
+        except (ResultsError, KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+            trial = self.settings.trial_id
+            raise ResultsError(f"state for {trial}: {error}; start the trial without it") from error
 
-    def _load(self, content: bytes) -> None:
-        """Resume from the arrays of a checkpoint; raise ValueError or KeyError if they are not valid."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as saved:
-            for key, expected in (("trial", self.settings.trial_id), ("made_with", _made_with())):
-                if (found := str(saved[key])) != expected:
-                    raise ValueError(f"{key}: {found}, here {expected}")
+    def _require_usable(self, header: StateHeader) -> None:
+        if header.settings.beginning != self.settings.beginning:
+            raise ResultsError(f"of another trial, {header.settings.trial_id}")
+        if header.epoch > self.settings.epochs:
+            raise ResultsError(f"after {header.epoch} epochs, more than the trial has")
+        if difference := header.made_with.difference(made_with()):
+            raise ResultsError(difference)
+
+    def _load(self, header: StateHeader, arrays: bytes) -> None:
+        """Go on from the arrays of a state; raise ValueError or KeyError if they are not valid."""
+        with np.load(io.BytesIO(arrays), allow_pickle=False) as saved:
             shapes = 3 * [weight.shape for weight in layer_weights(self.settings)]
-            arrays = [saved[f"variable_{number}"] for number in range(len(shapes))]
-            if [array.shape for array in arrays] != shapes:
+            variables = [saved[f"variable_{number}"] for number in range(len(shapes))]
+            if [array.shape for array in variables] != shapes or len(saved["loss"]) != header.epoch:
                 raise ValueError("arrays of unexpected shapes")
             self._losses, self._accuracies = saved["loss"], saved["accuracy"]
             self._evaluations = [_unpacked(of) for of in saved["evaluations"].tolist()]
-            self._train_s, self._eval_s = float(saved["train_s"]), float(saved["eval_s"])
-            self._variables = Variables.of(arrays)
+            if header.settings == self.settings:
+                self._train_s, self._eval_s = float(saved["train_s"]), float(saved["eval_s"])
+                self._inherited_epochs = int(saved["inherited_epochs"])
+            else:  # the seconds are those of the trial that made it
+                self._inherited_epochs = header.epoch
+            self._variables = Variables.of(variables)
 
     def result(self) -> TrialResult:
         """Evaluate the trained network on the held-out sequences.
@@ -203,6 +205,7 @@ class Training:
             predictions=None if outputs is None else self._held_out.predictions(outputs),
             layers=layer_weights(self.settings),
             updates=self.epoch * (self.settings.windows // self.settings.batch_size),
+            inherited_epochs=self._inherited_epochs,
             trace_s=self._trace_s,
             train_s=self._train_s,
             eval_s=self._eval_s + time.perf_counter() - began,
@@ -219,14 +222,11 @@ def _unpacked(numbers: list[int]) -> Evaluation:
     return Evaluation(epoch, exact, exact_squares, tuple(right))
 
 
-def _made_with() -> str:
-    """Describe what a checkpoint's bits depend on besides the trial; only the same environment may resume."""
-    threads = tf.config.threading.get_intra_op_parallelism_threads()
-    return f"layout {LAYOUT}, TensorFlow {tf.__version__}, threads {threads}"
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+def made_with() -> MadeWith:
+    """Describe what the bits of a training in this process depend on besides its settings."""
+    gpus = tf.config.list_physical_devices("GPU")
+    device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu"
+    return MadeWith.here(tf.config.threading.get_intra_op_parallelism_threads(), device)
 
 
 def _swapped(settings: TrialSettings, weights: list[Floats]) -> list[Floats]:

@@ -16,9 +16,10 @@ from raysweep.trial.resources import Resources
 from raysweep.trial.settings import ARCHS, Name
 
 _SECTIONS: Final = ("defaults", *ARCHS)
-_TOP: Final = ("name", "grid", *_SECTIONS, "resources")
+_TOP: Final = ("name", "grid", *_SECTIONS, "resources", "keep_state")
 
 _NAME: Final = FieldInfo.from_annotation(Name)
+_KEEP_STATE: Final = FieldInfo.from_annotation(bool)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class CheckedGrid:
     """Of the key `grid`; 0 if there is none."""
     name: str
     resources: Resources
+    keep_state: bool
     sections: Mapping[str, Mapping[str, Axis]]
     """Settings of every trial (`defaults`) and of each architecture, as axes of one value."""
     blocks: list[Block]
@@ -41,7 +43,8 @@ class CheckedGrid:
             for where, section in self.sections.items()
             if section
         }
-        return {"name": self.name, "grid": grid, **given, "resources": self.resources.model_dump()}
+        content = {"name": self.name, "grid": grid, **given, "resources": self.resources.model_dump()}
+        return {**content, "keep_state": True} if self.keep_state else content
 
 
 def check(root: Node, stem: str, override: str | None, problems: list[Problem]) -> CheckedGrid:
@@ -58,10 +61,13 @@ def check(root: Node, stem: str, override: str | None, problems: list[Problem]) 
         problems.append(Problem(root.line, "grid", "missing; write the settings to combine under this key"))
     name = _name(top.get("name"), stem, override, problems)
     resources = _resources(top.get("resources"), problems)
+    keep_state = False
+    if entry := top.get("keep_state"):
+        keep_state = bool(read_value(entry.value, "keep_state", _KEEP_STATE, problems, "top"))
     sections = {where: _section(top.get(where), where, problems) for where in _SECTIONS}
     blocks = _blocks(top.get("grid"), sections, problems)
     line = top["grid"].line if "grid" in top else 0
-    return CheckedGrid(line, name, resources, sections, blocks)
+    return CheckedGrid(line, name, resources, keep_state, sections, blocks)
 
 
 def _name(entry: Entry | None, stem: str, override: str | None, problems: list[Problem]) -> str:

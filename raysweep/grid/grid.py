@@ -30,6 +30,8 @@ class Grid:
     trials: tuple[TrialSettings, ...]
     """Every trial once, in the file's order: the first axis varies slowest."""
     resources: Resources
+    keep_state: bool
+    """Whether each trial's last training state is kept, so that it can be trained longer."""
     content: Mapping[str, Any] = field(compare=False)
     """The file as plain JSON-able values, ranges expanded; `grid_from_content` reads these values."""
 
@@ -70,7 +72,7 @@ def _read(root: Node, source: str, stem: str, override: str | None) -> Grid:
     if problems:
         in_order = sorted(dict.fromkeys(problems), key=lambda problem: problem.line)
         raise GridError([problem.at(source) for problem in in_order])
-    return Grid(checked.name, trials, checked.resources, checked.content())
+    return Grid(checked.name, trials, checked.resources, checked.keep_state, checked.content())
 
 
 def _trials(checked: CheckedGrid, problems: list[Problem]) -> tuple[TrialSettings, ...]:

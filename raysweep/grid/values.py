@@ -20,7 +20,7 @@ from raysweep.trial.settings import TrialSettings
 FIELDS: Final[Mapping[str, FieldInfo]] = TrialSettings.model_fields
 """Settings of a trial; each may be an axis."""
 
-Within = Literal["axis", "list", "section", "resources"]
+Within = Literal["axis", "list", "section", "resources", "top"]
 
 _SYNONYMS: Final = {"lr": "learning_rate", "n_out": "len", "units": "mem"}
 """Other names of settings, too different for the spelling check."""
@@ -178,6 +178,8 @@ def expected(field: FieldInfo) -> str:
     """
     if get_origin(field.annotation) is Literal:
         return " or ".join(get_args(field.annotation))
+    if field.annotation is bool:
+        return "true or false"
     bounds = {type(bound): getattr(bound, type(bound).__name__.lower()) for bound in field.metadata}
     if field.annotation is int:
         return f"a whole number from {bounds[Ge]} to {bounds[Le] if Le in bounds else bounds[Lt] - 1}"

@@ -9,6 +9,9 @@ from raysweep.analysis.aggregate import Cell
 from raysweep.analysis.facets import Facet
 from raysweep.text import count, ranges
 
+At = tuple[int, int]
+"""LEN and MEM of a cell."""
+
 _SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -16,9 +19,9 @@ _SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 class Footnotes:
     """Caption and notes of a heat map."""
 
-    figure: str
+    caption: str
     """Kind of the numbers: exact-match as the mean over some seeds, or of one run."""
-    marks: Mapping[tuple[int, int], str]
+    marks: Mapping[At, str]
     """Mark of each exceptional cell, by (LEN, MEM)."""
     notes: tuple[str, ...]
     """Number of seeds, sequences and windows of a usual cell, then the meaning of each mark."""
@@ -28,13 +31,19 @@ def footnotes(facet: Facet) -> Footnotes:
     """Describe the usual cell and mark every exception; equal exceptions share one mark."""
     seeds = _usual_seeds(facet)
     exceptions = {at: text for at, cell in facet.cells.items() if (text := _exception(cell, seeds))}
+    notes = [_basis(facet, seeds)] if seeds else []
+    if len(set(exceptions.values())) == 1 and len(exceptions) == len(facet.cells):
+        (common,) = set(exceptions.values())
+        return Footnotes(_figure(facet, seeds), {}, (*notes, f"every cell: {common}"))
+    marks, legend = marked(exceptions)
+    return Footnotes(_figure(facet, seeds), marks, (*notes, *legend))
+
+
+def marked(exceptions: Mapping[At, str]) -> tuple[dict[At, str], tuple[str, ...]]:
+    """Return a mark for each exceptional cell, and the notes that say what the marks mean."""
     meanings = list(dict.fromkeys(exceptions.values()))
     marks = {at: _mark(meanings.index(text)) for at, text in exceptions.items()}
-    notes = [_basis(facet, seeds)] if seeds else []
-    if len(meanings) == 1 and len(exceptions) == len(facet.cells):
-        return Footnotes(_figure(facet, seeds), {}, (*notes, f"every cell: {meanings[0]}"))
-    legend = (f"{_mark(number)} {text}" for number, text in enumerate(meanings))
-    return Footnotes(_figure(facet, seeds), marks, (*notes, *legend))
+    return marks, tuple(f"{_mark(number)} {text}" for number, text in enumerate(meanings))
 
 
 def _usual_seeds(facet: Facet) -> int:
@@ -45,12 +54,12 @@ def _usual_seeds(facet: Facet) -> int:
 
 def _figure(facet: Facet, seeds: int) -> str:
     if seeds > 1:
-        return f"exact-match, mean over {seeds} seeds"
+        return f"exact-match, mean over {seeds} seeds, 95 %"
     if not seeds:
         return "exact-match"
-    sequences = facet.any_cell.settings["eval_sequences"]
-    spread = any(cell.interval and len(cell.seeds) == 1 for cell in facet.evaluated)
-    return "exact-match, one run" + (f"; ± over {sequences:,} sequences" if spread else "")
+    return "exact-match, one run" + (
+        ", 95 % over its sequences" if any(cell.interval for cell in facet.evaluated) else ""
+    )
 
 
 def _basis(facet: Facet, seeds: int) -> str:
@@ -81,8 +90,7 @@ def _exception(cell: Cell, seeds: int) -> str:
         word = "seed" if len(cell.unplanned) == 1 else "seeds"
         parts.append(f"with {word} {ranges(cell.unplanned)}, no longer in the grid")
     if cell.interval and (len(cell.seeds) == 1) != (seeds == 1):
-        sequences = count(cell.settings["eval_sequences"], "sequence")
-        parts.append("± over seeds" if seeds == 1 else f"± over its {sequences}")
+        parts.append("95 % over seeds" if seeds == 1 else "95 % over its sequences")
     return "; ".join(parts)
 
 

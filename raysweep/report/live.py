@@ -46,8 +46,8 @@ class Display(Protocol):
     def finished(self, trial: FinishedTrial) -> None:
         """Show that a trial was committed."""
 
-    def failed(self, line: str) -> None:
-        """Show that an attempt failed."""
+    def tell(self, line: str, style: str = "") -> None:
+        """Print a line that stays."""
 
 
 class LiveDisplay:
@@ -69,9 +69,9 @@ class LiveDisplay:
     def finished(self, trial: FinishedTrial) -> None:
         """Do nothing; the next redraw shows the trial."""
 
-    def failed(self, line: str) -> None:
-        """Print the failure permanently above the scoreboard."""
-        self._live.console.print(Text(f"failed: {line}", style="red"))
+    def tell(self, line: str, style: str = "") -> None:
+        """Print a line that stays above the scoreboard."""
+        self._live.console.print(Text(line, style=style))
 
 
 class PlainDisplay:
@@ -96,9 +96,9 @@ class PlainDisplay:
         run = self._take()
         self._print(f"[{run.done}/{run.total}] {trial.label}: {trial.outcome}, {trial.seconds:.1f} s")
 
-    def failed(self, line: str) -> None:
-        """Print the failure's line."""
-        self._print(f"failed: {line}")
+    def tell(self, line: str, style: str = "") -> None:
+        """Print a line."""
+        self._print(line)
 
     def _print(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
@@ -124,9 +124,9 @@ class Muted:
         """Show that a trial was committed."""
         self._try(lambda display: display.finished(trial))
 
-    def failed(self, line: str) -> None:
-        """Show that an attempt failed."""
-        self._try(lambda display: display.failed(line))
+    def tell(self, line: str, style: str = "") -> None:
+        """Print a line that stays."""
+        self._try(lambda display: display.tell(line, style))
 
     def _try(self, show: Callable[[Display], object]) -> None:
         if self._display is None:

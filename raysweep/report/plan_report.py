@@ -1,6 +1,8 @@
 """Plan of a run as a rich renderable: planned, committed and missing trials, and the estimated time."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any, Final
 
@@ -9,46 +11,102 @@ from rich.table import Table
 from rich.text import Text
 
 from raysweep.grid import Grid
+from raysweep.report.wrapped import Wrapped
 from raysweep.text import count, duration, ranges
-from raysweep.trial.cost import RuntimeEstimate, makespan
+from raysweep.trial.cost import START_S, RuntimeEstimate, makespan, state_bytes
+from raysweep.trial.head_start import HeadStart, head_starts, in_rounds
 from raysweep.trial.settings import TrialSettings, usual_n_in
+from raysweep.trial.states import States
 
 _LISTED: Final = ("len", "mem", "seed")
 """Settings whose values share a cell; any other setting that differs is named above its table."""
 
 
-def plan_view(
-    grid: Grid, done: Collection[str], estimate: RuntimeEstimate, cpus: int, gpus: int = 0
-) -> RenderableType:
-    """Lay out a plan.
+@dataclass(frozen=True)
+class Forecast:
+    """What is missing of a grid, and how long it takes."""
+
+    missing: Mapping[str, TrialSettings]
+    """Trials to train, by id."""
+    seconds: Mapping[str, float]
+    """Estimated seconds of each missing trial on its own core, by id."""
+    head_starts: Mapping[str, HeadStart]
+    """What each missing trial goes on from, by id."""
+    measured: int
+    """Trials on whose runtimes the estimate is based."""
+
+
+def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, states: States) -> Forecast:
+    """Find out what is missing of a grid, and how long it takes.
 
     Args:
         grid: the grid to train.
         done: ids of committed trials, of this grid or not.
         estimate: estimated time of each trial.
+        states: training states that trials can go on from.
+    """
+    missing = {trial.trial_id: trial for trial in grid.trials if trial.trial_id not in done}
+    starts = head_starts(missing.values(), states.epochs, keep_state=grid.keep_state)
+    seconds = {one: estimate.seconds(trial, starts[one].epochs) for one, trial in missing.items()}
+    return Forecast(missing, seconds, starts, estimate.n_measured)
+
+
+def plan_view(grid: Grid, ahead: Forecast, cpus: int, gpus: int = 0) -> RenderableType:
+    """Lay out a plan.
+
+    Args:
+        grid: the grid to train.
+        ahead: what is missing, and how long it takes.
         cpus: cores that a run may use.
         gpus: GPUs of this machine.
 
     Returns:
         A headline, and a table with a row per architecture and number of epochs. If other settings differ
         within an architecture, one table per combination of these settings, under the combination's name.
+        Then remarks on states and on an axis of epochs.
     """
-    missing = [trial for trial in grid.trials if trial.trial_id not in done]
-    parts: list[RenderableType] = [Text(_headline(grid, missing, estimate, cpus, gpus), style="bold")]
+    parts: list[RenderableType] = [Text(_headline(grid, ahead, cpus, gpus), style="bold")]
     others, listed = _others(grid.trials), _listed(grid.trials)
     for values, trials in _grouped(grid.trials, others):
         named = [f"{setting} {value:,}" for setting, value in zip(others, values, strict=True)]
         parts += [
             Text(),
             *([Text(f"  {', '.join(named)}")] if named else []),
-            _table(trials, listed, done, estimate),
+            _table(trials, listed, ahead),
         ]
+    if remarks := list(_remarks(grid, ahead)):
+        parts += [Text(), *(Wrapped(remark, 2, 2) for remark in remarks)]
     return Group(*parts)
 
 
-def _headline(
-    grid: Grid, missing: Sequence[TrialSettings], estimate: RuntimeEstimate, cpus: int, gpus: int
-) -> str:
+def _remarks(grid: Grid, ahead: Forecast) -> Iterator[str]:
+    inherited = [start.epochs for start in ahead.head_starts.values() if start.epochs]
+    if inherited:
+        yield (
+            f"{count(len(inherited), 'trial')} to train will go on from the states of shorter ones, "
+            f"which saves {sum(inherited):,} epochs."
+        )
+    if grid.keep_state:
+        size = sum(map(state_bytes, grid.trials)) / 1e6
+        yield f"keep_state: the states of all trials take about {size:,.0f} MB in states/."
+    if any(len(epochs) > 1 for epochs in _budgets(grid.trials).values()):
+        yield (
+            "epochs is an axis: the held-out curves of the longest trials show every smaller number of "
+            "epochs, too (eval_every), so the shorter trials are not needed for that."
+        )
+
+
+def _budgets(trials: Iterable[TrialSettings]) -> Mapping[str, set[int]]:
+    """Return the numbers of epochs of trials that are alike otherwise and evaluated during training."""
+    budgets: dict[str, set[int]] = defaultdict(set)
+    for trial in trials:
+        if trial.eval_every:
+            budgets[trial.beginning].add(trial.epochs)
+    return budgets
+
+
+def _headline(grid: Grid, ahead: Forecast, cpus: int, gpus: int) -> str:
+    missing = ahead.missing
     planned = len(grid.trials)
     counts = f"{grid.name}: {count(planned, 'trial')}, {planned - len(missing):,} done"
     if not missing:
@@ -60,18 +118,17 @@ def _headline(
             _cores_and_gpus(*one) for one in ((grid.resources.cpu, grid.resources.gpu), (cpus, gpus))
         )
         return f"{counts}, but not here: a trial asks for {asked}, this run has {available}"
-    basis = f"measured on {count(estimate.n_measured, 'trial')}" if estimate.n_measured else "assumed"
-    wall = duration(makespan(missing, estimate, slots), rough=True)
-    return f"{counts}, about {wall} on {count(cpus, 'core')} (pace {basis})"
+    basis = f"measured on {count(ahead.measured, 'trial')}" if ahead.measured else "assumed"
+    rounds = in_rounds(missing, ahead.head_starts)
+    wall = START_S + sum(makespan((ahead.seconds[one] for one in each), slots) for each in rounds)
+    return f"{counts}, about {duration(wall, rough=True)} on {count(cpus, 'core')} (pace {basis})"
 
 
 def _cores_and_gpus(cpus: float, gpus: float) -> str:
     return f"{cpus:g} cores and {gpus:g} GPUs"
 
 
-def _table(
-    trials: Sequence[TrialSettings], listed: Sequence[str], done: Collection[str], estimate: RuntimeEstimate
-) -> Table:
+def _table(trials: Sequence[TrialSettings], listed: Sequence[str], ahead: Forecast) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("")
     for heading in ("arch", *listed):
@@ -80,7 +137,7 @@ def _table(
         table.add_column(heading, justify="right", no_wrap=True)
     for (arch, epochs), part in _grouped(trials, ("arch", "epochs")):
         for row in _products(part, listed, listed):
-            missing = [trial for trial in row if trial.trial_id not in done]
+            missing = [trial.trial_id for trial in row if trial.trial_id in ahead.missing]
             table.add_row(
                 "",
                 arch,
@@ -89,7 +146,7 @@ def _table(
                 f"{len(row):,}",
                 f"{len(row) - len(missing):,}",
                 f"{len(missing):,}",
-                duration(sum(map(estimate.seconds, missing))) if missing else "–",
+                duration(sum(map(ahead.seconds.__getitem__, missing))) if missing else "–",
             )
     return table
 

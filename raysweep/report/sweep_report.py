@@ -1,7 +1,7 @@
 """Report on a sweep as a rich renderable; no file is read here.
 
-From top to bottom: a summary, a heat map per facet, accuracy per position, cells that are no longer in
-the grid, findings, failures, and notes on the intervals.
+From top to bottom: a summary, a heat map of exact-match per facet, a map of the epochs that it takes,
+accuracy per position, cells that are no longer in the grid, findings, failures, and notes on the intervals.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from raysweep.analysis.aggregate import SweepAnalysis
+from raysweep.analysis.evaluations import REACH
 from raysweep.analysis.facets import facets
-from raysweep.analysis.findings import finding
+from raysweep.analysis.findings import epochs_finding, finding
 from raysweep.report.heatmap import heat_maps
+from raysweep.report.mastery import mastery_facets, mastery_maps
 from raysweep.report.positions import position_table
 from raysweep.report.wrapped import Wrapped
 from raysweep.text import clean_text, count, ranges
@@ -22,32 +24,39 @@ PLAN_UNKNOWN: Final = "sweep.json is missing or unreadable, so the planned trial
 """Warning that every form of the report on such a folder must carry."""
 
 _SHOWN_FAILURES = 5
+_MASTERY: Final = "Epochs: until two held-out evaluations in a row, or the last, have the level."
 
 
-def report_view(analysis: SweepAnalysis, *, mem: int | None = None) -> RenderableType:
+def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float = REACH) -> RenderableType:
     """Lay out the report; the layout adapts to the console's width, from 80 columns on.
 
     Args:
         analysis: result of `analyse`.
         mem: the MEM whose accuracy per position is shown, of the latest grid's cells or else of former
             ones; default: the latest grid's largest MEM that has results.
+        reach: level of exact-match at which a length counts as learned.
 
     Raises:
         UsageError: no cell has this MEM.
     """
-    current = facets(cell for cell in analysis.cells if cell.planned or not analysis.plan_known)
+    planned = [cell for cell in analysis.cells if cell.planned or not analysis.plan_known]
+    current = facets(planned)
     former = facets(cell for cell in analysis.cells if not cell.planned and analysis.plan_known)
     positions = position_table(current, former, mem)
+    timed = mastery_facets(planned)
     parts: list[RenderableType] = [Group(*_header(analysis)), *heat_maps(current)]
+    parts.extend(mastery_maps(timed, reach))
     if positions is not None:
         parts.append(positions)
     if former:
         parts.append(Text("no longer in the grid, results kept", "bold"))
         parts.extend(heat_maps(former))
-    parts.append(Group(Text("findings", "bold"), *(Wrapped(finding(facet), 2, 4) for facet in current)))
+    findings = [finding(facet, reach) for facet in current]
+    findings += filter(None, (epochs_finding(facet, reach) for facet in timed))
+    parts.append(Group(Text("findings", "bold"), *(Wrapped(text, 2, 4) for text in findings)))
     if analysis.failures:
         parts.append(Group(*_failures(analysis)))
-    if remarks := list(_remarks(analysis)):
+    if remarks := [*_remarks(analysis), *([_MASTERY] if timed else [])]:
         parts.append(Group(*map(_remark, remarks)))
     return Group(*_spaced(parts))
 
@@ -97,11 +106,13 @@ def _failures(analysis: SweepAnalysis) -> Iterator[Text]:
 def _remarks(analysis: SweepAnalysis) -> Iterator[str]:
     over = {cell.interval.over for cell in analysis.cells if cell.interval}
     if over:
-        yield f"± is half a 95 % interval: Student t, over {' or '.join(sorted(over))}, not cut to 0–1."
-        lone = any(len(cell.seeds) == 1 == cell.settings["eval_sequences"] for cell in analysis.cells)
-        exception = ", or for one run of one sequence" if lone else ""
-        yield f"No ± is shown if all replicates are equal{exception}."
-        yield "Shares are rounded down and ± up: 0.99 means at least 0.99, 1.00 every window."
+        yield "Ranges are 95 % intervals (Korn & Graubard), rounded outwards."
+    if "seeds" in over:
+        yield "Over seeds: for other weights and other data."
+    if "sequences" in over:
+        yield "Over sequences: for this network and other sequences, not for other seeds."
+    if any(cell.seeds for cell in analysis.cells):
+        yield "Shares are rounded down: 0.99 means at least 0.99, 1.00 every window."
     if any(cell.diverged for cell in analysis.cells):
         yield "Diverged trials are results, but averages exclude them."
     if not analysis.plan_known:

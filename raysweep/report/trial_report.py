@@ -83,7 +83,10 @@ def _layers(layers: Iterable[LayerWeight]) -> Table:
 
 
 def _curves(curve: Curve, loss: float, accuracy: float) -> Iterator[Text]:
-    """Draw loss and accuracy as bars, each between the mean of its first point and the last epoch's value."""
+    """Draw loss and accuracy of the training, and held-out exact-match, as bars between first and last value.
+
+    For loss and accuracy these are the mean of the curve's first point, and the last epoch's value.
+    """
     losses = _condensed(curve.loss)
     top = max((value for value in losses if math.isfinite(value)), default=1.0)
     yield Text.assemble(
@@ -93,6 +96,14 @@ def _curves(curve: Curve, loss: float, accuracy: float) -> Iterator[Text]:
         ("accuracy  ", "bold"),
         f"{share(curve.accuracy[0])} {_bar(_condensed(curve.accuracy))} {share(accuracy)}",
     )
+    held_out = curve.exact_match[~np.isnan(curve.exact_match)]
+    if len(held_out) > 1:
+        first, last = share(held_out[0]), share(held_out[-1])
+        yield Text.assemble(
+            ("held-out  ", "bold"),
+            f"{first} {_bar(_condensed(held_out))} {last}",
+            (f"  exact-match, {len(held_out)} evaluations", "dim"),
+        )
 
 
 def _condensed(values: npt.NDArray[np.float64]) -> list[float]:

@@ -19,6 +19,7 @@ from raysweep.errors import ClusterError, RaysweepError
 from raysweep.grid import Grid, read_grid
 from raysweep.machine import local_cpus
 from raysweep.report.live import Display, display_on
+from raysweep.run.environment import run_environment
 from raysweep.run.notices import command, leave_before_run, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
 from raysweep.run.rounds import Rounds
@@ -26,10 +27,10 @@ from raysweep.run.signals import THIS_PROCESS, Signals, blocked
 from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
 from raysweep.run.temporary import remove_left_overs
-from raysweep.store.environment import run_environment
 from raysweep.store.ledger import Ledger, Writer
 from raysweep.store.lock import release
 from raysweep.trial.cost import RuntimeEstimate
+from raysweep.trial.training_state import made_here
 
 LEAVE_S: Final = 0.5
 """Seconds that each thing to do before leaving at once may take."""
@@ -88,7 +89,16 @@ class Run:
         planned = {settings.trial_id: settings for settings in self.grid.trials}
         missing = {trial_id: s for trial_id, s in planned.items() if trial_id not in committed}
         options = self.options
-        return RunState(self.grid.name, planned, missing, estimate, options.retries, options.trial_timeout)
+        return RunState(
+            self.grid.name,
+            planned,
+            missing,
+            estimate,
+            retries=options.retries,
+            trial_timeout=options.trial_timeout,
+            saved=lambda settings: self.writer.saved.states.epochs(settings),
+            keep_state=self.grid.keep_state,
+        )
 
     def train(self) -> None:
         """Train what is missing; sets `exit_code`."""
@@ -129,13 +139,19 @@ class Run:
         if self.ledger.record() is None and paths.record.exists():
             say(f"{paths.record}: not valid; set aside in {paths.damaged}, and written anew")
         self.state = self._new_state(RuntimeEstimate(self.ledger.timings()))
+        self.writer.saved.find_states(made_here(self.grid.resources) if self.options.private else None)
+        for difference, count in self.writer.saved.states.unusable(self.state.missing.values()).items():
+            states = "1 state is" if count == 1 else f"{count} states are"
+            say(f"{paths.states}: {states} not used, {difference}; what is missing is trained without")
 
     def _train_with(self, driver: Driver) -> None:
         """Train round after round, until nothing is missing that has an attempt left."""
         try:
             self._display = display_on(self.state.snapshot, plain=self.options.plain)
             with self._display:
-                rounds = Rounds(driver, self.state, self.writer, self._display, self.signals)
+                rounds = Rounds(
+                    driver, self.state, self.writer, self._display, self.signals, self.grid.keep_state
+                )
                 rounds.train(private=self.options.private)
         except Interrupted:
             return

@@ -12,6 +12,7 @@ from raysweep.protocol import (
     Failed,
     Finished,
     Message,
+    NotUsed,
     Progress,
     Ready,
     RoundEnded,
@@ -24,7 +25,7 @@ from raysweep.report.live import Display
 from raysweep.run.signals import Signals
 from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver
-from raysweep.store.ledger import Writer
+from raysweep.store.ledger import Damage, Writer
 from raysweep.store.sweep_record import Failure, FailureKind
 from raysweep.text import clean_text
 from raysweep.trial.settings import TrialSettings
@@ -45,6 +46,8 @@ class Rounds:
     writer: Writer
     display: Display
     signals: Signals
+    keep_state: bool
+    """Whether the states of trained networks are kept."""
 
     def train(self, *, private: bool) -> None:
         """Train until nothing is missing that has an attempt left, or a signal has come.
@@ -75,7 +78,8 @@ class Rounds:
             settings=settings,
             attempt=self.state.attempt(trial_id),
             timeout_s=self.state.timeout_s(settings),
-            has_checkpoint=self.writer.has_checkpoint(trial_id),
+            has_state=self.writer.saved.can_go_on(settings),
+            keep_state=self.keep_state,
         )
 
     def _serve(self, timeout_s: float | None = None) -> Ready | RoundEnded:
@@ -91,15 +95,23 @@ class Rounds:
             if isinstance(event, Ready | RoundEnded):
                 return event
             if isinstance(event, Wanted):
-                saved = self.writer.checkpoint(event.trial_id)
-                self.driver.send(Checkpoint(trial_id=event.trial_id), saved or b"")
+                self._send_state(event.trial_id)
             else:
                 self._take(event, payload)
+
+    def _send_state(self, trial_id: str) -> None:
+        """Send what a trial goes on from; nothing if there is nothing."""
+        damaged: list[Damage] = []
+        settings = self.state.planned.get(trial_id)
+        state = self.writer.saved.latest(settings, damaged) if settings else None
+        for damage in damaged:
+            self.display.tell(clean_text(f"{damage.path}: {damage.what}; set aside, not used"))
+        self.driver.send(Checkpoint(trial_id=trial_id), state or b"")
 
     def _take(self, event: Message, payload: bytes) -> None:
         """Take what a worker has done, or not; a late answer to what is done by now changes nothing."""
         state = self.state
-        if not isinstance(event, Started | Progress | Checkpoint | Finished | Failed):
+        if not isinstance(event, Started | Progress | Checkpoint | NotUsed | Finished | Failed):
             raise ClusterError(f"the driver sent a message out of turn: {event.type}")
         if event.trial_id not in state.missing:
             return
@@ -111,6 +123,8 @@ class Rounds:
                 state.progress(event.trial_id, event.epoch, event.loss, event.accuracy)
             case Checkpoint():
                 self.writer.put_checkpoint(event.trial_id, payload)
+            case NotUsed():
+                self.display.tell(f"{event.trial_id} is trained from the start: {event.reason}")
             case Finished():
                 self._commit(event, payload)
             case Failed() if not self.signals.pending:  # the signal may have gone to its worker, too
@@ -119,7 +133,8 @@ class Rounds:
     def _commit(self, event: Finished, payload: bytes) -> None:
         """Commit a trial; whatever is wrong with it is its failure, and that trial's alone."""
         try:
-            self.writer.commit(_unpack(event, payload))
+            trial, state = _unpack(event, payload)
+            self.writer.commit(trial, state)
         except StorageError:
             raise
         except ResultsError as error:  # what came back is not that trial's
@@ -128,7 +143,9 @@ class Rounds:
             message = f"{type(error).__name__}: {clean_text(str(error))}"
             self._fail(event.trial_id, "error", message, traceback.format_exc(), event.host)
         else:
-            finished = self.state.finish(event.trial_id, event.exact_match, event.seconds)
+            finished = self.state.finish(
+                event.trial_id, event.exact_match, event.seconds, event.inherited_epochs
+            )
             self.display.finished(finished)
 
     def _fail(self, trial_id: str, kind: FailureKind, message: str, trace: str, host: str) -> None:
@@ -136,7 +153,7 @@ class Rounds:
         line = self.state.fail(
             trial_id, message if kind == "error" else f"{kind.replace('_', ' ')} ({message})"
         )
-        self.display.failed(line)
+        self.display.tell(f"failed: {line}", "red")
         self.writer.record_failure(
             Failure(
                 trial_id=trial_id,
@@ -150,16 +167,17 @@ class Rounds:
         )
 
 
-def _unpack(event: Finished, payload: bytes) -> "EncodedTrial":
+def _unpack(event: Finished, payload: bytes) -> "tuple[EncodedTrial, bytes | None]":
+    """Return a trial's tables and its state, if it was kept."""
     from raysweep.store.encoding import EncodedTrial  # and Arrow, while nothing waits for it
 
-    row, predictions, curves = event.sizes
-    after = row + (predictions or 0)
-    if after + curves != len(payload):
-        raise ResultsError(f"{len(payload):,} bytes came for {event.trial_id}, {after + curves:,} were said")
-    return EncodedTrial(
-        trial_id=event.trial_id,
-        trials=payload[:row],
-        predictions=None if predictions is None else payload[row:after],
-        curves=payload[after:],
-    )
+    said = sum(size or 0 for size in event.sizes)
+    if said != len(payload):
+        raise ResultsError(f"{len(payload):,} bytes came for {event.trial_id}, {said:,} were said")
+    parts: list[bytes | None] = []
+    begin = 0
+    for size in event.sizes:
+        parts.append(None if size is None else payload[begin : begin + size])
+        begin += size or 0
+    row, predictions, curves, state = parts
+    return EncodedTrial(event.trial_id, row or b"", predictions, curves or b""), state

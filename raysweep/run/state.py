@@ -12,7 +12,8 @@ from typing import Final
 from raysweep.errors import ClusterError
 from raysweep.report.scoreboard import FinishedTrial, RunningTrial, Snapshot
 from raysweep.text import clean_text
-from raysweep.trial.cost import Measured, RuntimeEstimate, longest_first
+from raysweep.trial.cost import Measured, RuntimeEstimate
+from raysweep.trial.head_start import HeadStart, head_starts, in_rounds
 from raysweep.trial.settings import TrialSettings, usual_n_in
 
 ROUND: Final = 5000
@@ -48,6 +49,10 @@ class RunState:
     """How often a failed trial is tried again."""
     trial_timeout: float | None = None
     """Seconds that one attempt may take; None for a deadline from the measured estimate."""
+    saved: Callable[[TrialSettings], int] = lambda _: 0
+    """Returns the epochs of the latest state from which a trial can go on; 0 if there is none."""
+    keep_state: bool = False
+    """Whether trained trials keep their states, so that longer ones go on from them."""
     slots: int = 1
     """Trials that run at a time."""
     stopping: bool = False
@@ -56,6 +61,8 @@ class RunState:
     attempts: dict[str, int] = field(default_factory=dict)
     """Failed attempts of this command, by trial id."""
     clock: Callable[[], float] = time.monotonic
+    _head_starts: dict[str, HeadStart] = field(default_factory=dict)
+    """Head start of each trial that is missing when a round begins."""
     _failed: set[str] = field(default_factory=set)
     """Trials whose last attempt failed."""
     _running: dict[str, RunningTrial] = field(default_factory=dict)
@@ -76,10 +83,16 @@ class RunState:
         self._eta = (self._started - ETA_REFRESH_S, 0.0)
 
     def begin_round(self) -> list[TrialSettings]:
-        """Return the trials of the next round, the longest first; none if the run is over."""
+        """Return the trials of the next round, the longest first; none if the run is over.
+
+        A trial that will go on from the state of another missing one waits for a later round.
+        """
         self._before = self.committed, sum(self.attempts.values())
         left = [s for s in self.missing.values() if not self.exhausted(s.trial_id)]
-        return longest_first(left, self.estimate)[:ROUND]
+        self._head_starts = head_starts(left, self.saved, keep_state=self.keep_state)
+        ready = [s for s in left if self._head_starts[s.trial_id].waits_for is None]
+        # Longest first, so that no long trial starts last; equals keep their order.
+        return sorted(ready, key=self._seconds_left, reverse=True)[:ROUND]
 
     def end_round(self, reason: str, *, no_worker: bool) -> None:
         """Note that a round has ended, whatever it was asked to train.
@@ -121,15 +134,17 @@ class RunState:
         if trial := self._running.get(trial_id):
             self._running[trial_id] = RunningTrial(trial.label, trial.epochs, epoch, loss, accuracy)
 
-    def finish(self, trial_id: str, exact_match: float | None, seconds: float) -> FinishedTrial:
-        """Note that a trial was committed."""
+    def finish(
+        self, trial_id: str, exact_match: float | None, seconds: float, inherited_epochs: int = 0
+    ) -> FinishedTrial:
+        """Note that a trial was committed; its seconds are those of the epochs that it did not inherit."""
         settings = self.planned[trial_id]
         self._running.pop(trial_id, None)
         self._failed.discard(trial_id)
         if self.missing.pop(trial_id, None):
             self.committed += 1
         if exact_match is not None:  # a diverged trial ended early
-            self.estimate.add(Measured(settings, seconds))
+            self.estimate.add(Measured(settings, seconds, inherited_epochs))
         self._last = FinishedTrial(self.label(settings), exact_match, seconds)
         return self._last
 
@@ -168,13 +183,19 @@ class RunState:
         """Estimate the seconds left: the measured cost of what is left, spread over the slots."""
         now = self.clock()
         if now - self._eta[0] >= ETA_REFRESH_S:
-            left = [self._seconds_left(s) for t, s in list(self.missing.items()) if not self.exhausted(t)]
-            self._eta = now, max(sum(left) / self.slots, max(left, default=0.0))
+            left = {t: self._seconds_left(s) for t, s in list(self.missing.items()) if not self.exhausted(t)}
+            rounds = [[left[t] for t in each] for each in in_rounds(left, self._waiting(left))]
+            self._eta = now, sum(max(sum(each) / self.slots, max(each)) for each in rounds if each)
         return max(self._eta[1] - (now - self._eta[0]), 0.0)
+
+    def _waiting(self, left: Collection[str]) -> dict[str, HeadStart]:
+        """Return the head starts of the trials that still wait for another one."""
+        return {t: start for t, start in self._head_starts.items() if t in left and start.waits_for in left}
 
     def _seconds_left(self, settings: TrialSettings) -> float:
         running = self._running.get(settings.trial_id)
-        return self.estimate.seconds(settings) * (1 - running.epoch / running.epochs if running else 1)
+        start = self._head_starts.get(settings.trial_id, HeadStart(0))
+        return self.estimate.seconds(settings, max(running.epoch if running else 0, start.epochs))
 
 
 def varying_settings(trials: Collection[TrialSettings]) -> tuple[str, ...]:

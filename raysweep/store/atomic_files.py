@@ -84,14 +84,14 @@ class Folder:
                 raise
             os.fsync(self._fd)
 
-    def get(self, name: str) -> bytes | None:
-        """Read a file; return None if it does not exist.
+    def get(self, name: str, size: int = -1) -> bytes | None:
+        """Read a file, or its first `size` bytes; return None if it does not exist.
 
         Raises:
             ResultsError: the file is a symbolic link or not a regular file.
             StorageError: the file cannot be read.
         """
-        return _read(self.path / name, lambda: os.open(name, _READ, dir_fd=self._fd))
+        return _read(self.path / name, lambda: os.open(name, _READ, dir_fd=self._fd), size)
 
     def has(self, name: str) -> bool:
         """Return whether there is an entry of that name, of any kind."""
@@ -179,7 +179,7 @@ def _link(path: Path) -> ResultsError:
     )
 
 
-def _read(path: Path, open_it: Callable[[], int]) -> bytes | None:
+def _read(path: Path, open_it: Callable[[], int], size: int = -1) -> bytes | None:
     with storage_errors("read", path):
         try:
             descriptor = open_it()
@@ -198,7 +198,7 @@ def _read(path: Path, open_it: Callable[[], int]) -> bytes | None:
             if status.st_size > MAX_FILE_BYTES:
                 raise ResultsError(f"too large to be a result: {status.st_size:,} bytes")
             with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return file.read()
+                return file.read(size)
         finally:
             os.close(descriptor)
 

@@ -38,6 +38,7 @@ TRIALS: Final = pa.schema(
         pa.field("exact_match", pa.float64()),
         pa.field("position_accuracy", _list(pa.float64())),
         _required("updates", pa.int64()),
+        _required("inherited_epochs", pa.int64()),
         _required("trace_s", pa.float64()),
         _required("train_s", pa.float64()),
         _required("eval_s", pa.float64()),

@@ -39,8 +39,10 @@ class TrialCounts(BaseModel):
     """Loss of the last epoch; if the trial diverged, possibly NaN or infinite."""
     accuracy: float
     """Accuracy of the last epoch, 0 to 1."""
+    inherited_epochs: int
+    """Epochs that a shorter trial had trained, from whose state this one went on."""
     seconds: float
-    """Tracing, training and evaluation."""
+    """Tracing, training and evaluation, of the other epochs."""
     exact_by_sequence: tuple[int, ...]
     """(eval_sequences,): windows of each sequence that the trained network has right; () if diverged."""
     evaluations: tuple[Evaluation, ...]
@@ -85,6 +87,7 @@ class TrialCounts(BaseModel):
             status=result.status,
             loss=result.loss,
             accuracy=result.accuracy,
+            inherited_epochs=result.inherited_epochs,
             seconds=result.trace_s + result.train_s + result.eval_s,
             exact_by_sequence=exact,
             evaluations=result.evaluations,

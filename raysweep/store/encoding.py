@@ -42,6 +42,8 @@ __all__ = [
 
 _VERSION_KEY: Final = "raysweep.schema"
 _MANIFEST_KEY: Final = "raysweep.manifest"
+_PLAIN: Final = ("updates", "inherited_epochs", "trace_s", "train_s", "eval_s", "device")
+"""Columns of `trials` that are fields of `TrialResult` as they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def decode(trial: EncodedTrial) -> DecodedTrial:
         evaluations=read_manifest(trial.trials).counts.evaluations,
         predictions=None if trial.predictions is None else _read_predictions(trial.predictions, settings),
         layers=tuple(LayerWeight(one["layer"], one["weight"], tuple(one["shape"])) for one in row["layers"]),
-        **{name: row[name] for name in ("updates", "trace_s", "train_s", "eval_s", "device")},
+        **{name: row[name] for name in _PLAIN},
     )
     names = ("attempt", "started", "ended", "host", "cpu_model", "threads")
     circumstances = {name: row[name] for name in names}
@@ -198,7 +200,7 @@ def _outcome_row(result: TrialResult) -> dict[str, Any]:
         "layers": [
             {"layer": one.layer, "weight": one.weight, "shape": list(one.shape)} for one in result.layers
         ],
-        **{name: getattr(result, name) for name in ("updates", "trace_s", "train_s", "eval_s", "device")},
+        **{name: getattr(result, name) for name in _PLAIN},
     }
 
 

@@ -16,6 +16,7 @@ from raysweep.grid import grid_from_content
 from raysweep.store.atomic_files import Folder, refuse_link
 from raysweep.store.lock import live_holder, lock
 from raysweep.store.paths import Kind, Paths, trial_of
+from raysweep.store.saved_training import headers_in
 from raysweep.store.sweep_record import Failure, SweepRecord, from_json
 from raysweep.store.trial_manifest import Manifest, read_manifest
 from raysweep.store.verify import (
@@ -23,14 +24,17 @@ from raysweep.store.verify import (
     Damage,
     VerifyReport,
     bytes_of,
+    failure_damage,
     failure_of,
     manifest_with_expected_sizes,
+    saved_damage,
     trial_damage,
-    unfinished_damage,
 )
 from raysweep.store.writer import Writer
 from raysweep.trial.cost import Measured
 from raysweep.trial.settings import TrialSettings
+from raysweep.trial.states import States
+from raysweep.trial.training_state import MadeWith
 
 __all__ = ["Damage", "Failure", "Ledger", "SweepRecord", "VerifyReport", "Writer"]
 
@@ -139,7 +143,24 @@ class Ledger:
         except ResultsError:
             return []
         done = [manifest.counts for manifest in manifests.values() if manifest.counts.status == "done"]
-        return [Measured(TrialSettings(**counts.settings), counts.seconds) for counts in done]
+        return [
+            Measured(TrialSettings(**counts.settings), counts.seconds, counts.inherited_epochs)
+            for counts in done
+        ]
+
+    def states(self, here: MadeWith | None) -> States:
+        """Return the training states of this folder, from which longer trials go on.
+
+        Args:
+            here: what the trials will be trained with; None for any state.
+        """
+        if not os.path.lexists(self.paths.states):
+            return States((), here)
+        folder = Folder(self.paths.states)
+        try:
+            return States(headers_in(folder), here)
+        finally:
+            folder.close()
 
     def no_sweep(self) -> UsageError:
         """Return the error for a folder without results."""
@@ -235,9 +256,10 @@ class Ledger:
         yield from self._foreign_tables()
         if bytes_of(self.paths.record) is not None and self.record() is None:
             yield Damage(self.paths.record, "not valid, or written by another version of raysweep")
-        failures = self._ids(self.paths.failures, Paths.FAILURE_SUFFIX)
+        yield from failure_damage(self.paths, self._ids(self.paths.failures, Paths.FAILURE_SUFFIX))
         checkpoints = self._ids(self.paths.checkpoints, Paths.CHECKPOINT_SUFFIX)
-        yield from unfinished_damage(self.paths, failures, checkpoints)
+        yield from saved_damage(map(self.paths.checkpoint, checkpoints))
+        yield from saved_damage(map(self.paths.state, self._ids(self.paths.states, Paths.STATE_SUFFIX)))
 
 
 def _damage(paths: Paths, trial_id: str) -> list[Damage]:

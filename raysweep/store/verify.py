@@ -1,5 +1,6 @@
 """Verification of the files of a results folder, by their sizes or checksums."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from raysweep.store.atomic_files import read_file
 from raysweep.store.paths import Kind, Paths
 from raysweep.store.sweep_record import Failure, from_json
 from raysweep.store.trial_manifest import Digest, Manifest, read_manifest
+from raysweep.trial.training_state import LARGEST_HEADER, read_header
 
 DAMAGE_REMEDY: Final = "`raysweep verify` lists damaged files, `raysweep run` trains their trials again"
 
@@ -54,7 +56,7 @@ def manifest_with_expected_sizes(paths: Paths, trial_id: str) -> Manifest:
         raise ResultsError(f"{paths.table('trials', trial_id)}: {error}") from error
     expected: dict[Kind, Digest | None] = {"predictions": manifest.predictions, "curves": manifest.curves}
     for kind, digest in expected.items():
-        if (size := _size(paths.table(kind, trial_id))) != (digest and digest.size):
+        if (size := _size(paths.table_name(kind, trial_id))) != (digest and digest.size):
             what = "is missing" if size is None else f"has an unexpected size, {size:,} bytes"
             raise ResultsError(f"{paths.table(kind, trial_id)}: the file {what}")
     return manifest
@@ -84,23 +86,30 @@ def failure_of(paths: Paths, trial_id: str) -> Failure | None:
     return failure if failure is not None and failure.trial_id == trial_id else None
 
 
-def unfinished_damage(paths: Paths, failures: Iterable[str], checkpoints: Iterable[str]) -> Iterator[Damage]:
-    """Read the failures and checkpoints of unfinished trials, and yield the damaged ones.
-
-    Args:
-        paths: the results folder.
-        failures: ids of the trials whose failures are checked.
-        checkpoints: ids of the trials whose checkpoints are checked.
-    """
-    for trial_id in sorted(failures):
+def failure_damage(paths: Paths, trial_ids: Iterable[str]) -> Iterator[Damage]:
+    """Read the failures of these trials, and yield the damaged ones."""
+    for trial_id in sorted(trial_ids):
         path = paths.failure(trial_id)
         if bytes_of(path) is not None and failure_of(paths, trial_id) is None:
             yield Damage(path, "not a valid failure of this trial")
-    for trial_id in sorted(checkpoints):
-        path = paths.checkpoint(trial_id)
+
+
+def saved_damage(paths: Iterable[Path]) -> Iterator[Damage]:
+    """Read checkpoints or states, and yield the damaged ones; one of another raysweep is not damaged."""
+    for path in sorted(paths):
         data = bytes_of(path)
         if data is not None and not checksum.is_intact(data):
-            yield Damage(path, "the checkpoint does not match its checksum")
+            yield Damage(path, f"the {path.suffix.removeprefix('.')} does not match its checksum")
+        elif data is not None and (owner := _owner(data)) not in (None, path.stem):
+            yield Damage(path, f"the {path.suffix.removeprefix('.')} belongs to another trial, {owner}")
+
+
+def _owner(state: bytes) -> str | None:
+    """Return the trial that a checkpoint or state is of; None if another raysweep made it."""
+    try:
+        return read_header(state[:LARGEST_HEADER]).settings.trial_id
+    except ResultsError:
+        return None
 
 
 def bytes_of(path: Path) -> bytes | None:
@@ -145,8 +154,8 @@ def _content(path: Path) -> bytes:
     return data
 
 
-def _size(path: Path) -> int | None:
+def _size(path: str) -> int | None:
     try:
-        return path.lstat().st_size
+        return os.lstat(path).st_size
     except (FileNotFoundError, NotADirectoryError):
         return None

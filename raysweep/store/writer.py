@@ -1,4 +1,4 @@
-"""Writer of a results folder: commits, failures, checkpoints and the record of runs."""
+"""Writer of a results folder: commits, failures, checkpoints, states and the record of runs."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -6,12 +6,12 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from raysweep.errors import ResultsError, StorageError
-from raysweep.store import checksum
 from raysweep.store.atomic_files import Folder
-from raysweep.store.paths import Paths, is_temporary, trial_of
+from raysweep.store.paths import Paths, file_name, is_temporary, trial_of
+from raysweep.store.saved_training import SavedTraining
 from raysweep.store.sweep_record import Failure, RunEnvironment, SweepRecord, from_json, to_json
 from raysweep.store.trial_manifest import Digest, read_manifest
-from raysweep.store.verify import Damage, trial_damage, unfinished_damage
+from raysweep.store.verify import Damage, failure_damage, trial_damage
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -42,11 +42,13 @@ class Writer:
                 self._curves,
                 self._failures,
                 self._checkpoints,
+                self._states,
                 self._damaged,
             ) = (self._open(Folder.create(path)) for path in paths.subfolders)
             for folder in (self._folder, self._trials, self._predictions, self._curves):
                 folder.require_writable()
             self._committed = _ids(self._trials, Paths.TABLE_SUFFIX)
+            self.saved = SavedTraining(self._checkpoints, self._states, self._quarantine_file)
         except BaseException:
             self.close()
             raise
@@ -65,6 +67,7 @@ class Writer:
             self._curves,
             self._failures,
             self._checkpoints,
+            self._states,
         ):
             for name in [name for name in folder.names() if is_temporary(name)]:
                 self._remove(folder, name)
@@ -81,6 +84,8 @@ class Writer:
     def check(self) -> list[Damage]:
         """Read every file, and quarantine damaged trials' files, so that these trials are missing again.
 
+        Checkpoints and states, which may be large, are checked when they are used.
+
         Returns:
             The damage, file by file.
 
@@ -93,14 +98,11 @@ class Writer:
             if damage := trial_damage(self._paths, trial_id):
                 self._quarantine(trial_id)
                 found += damage
-        return [*found, *self._check_unfinished()]
+        return [*found, *self._check_failures()]
 
-    def _check_unfinished(self) -> Iterator[Damage]:
-        failures = _ids(self._failures, Paths.FAILURE_SUFFIX)
-        checkpoints = _ids(self._checkpoints, Paths.CHECKPOINT_SUFFIX)
-        for damage in unfinished_damage(self._paths, failures, checkpoints):
-            folder = self._failures if damage.path.suffix == Paths.FAILURE_SUFFIX else self._checkpoints
-            self._move_to_damaged([(folder, damage.path.name, damage.path.name)], damage.trial_id)
+    def _check_failures(self) -> Iterator[Damage]:
+        for damage in failure_damage(self._paths, _ids(self._failures, Paths.FAILURE_SUFFIX)):
+            self._quarantine_file(self._failures, damage.path.name)
             yield damage
 
     @property
@@ -108,7 +110,7 @@ class Writer:
         """Ids of the committed trials, from this writer and earlier ones."""
         return self._committed.copy()  # atomic: another thread may be committing
 
-    def commit(self, trial: "EncodedTrial") -> None:
+    def commit(self, trial: "EncodedTrial", state: bytes | None = None) -> None:
         """Commit a trial, its row last; if the trial is committed already, the first commit is kept.
 
         Raises:
@@ -119,6 +121,8 @@ class Writer:
         if trial_id in self._committed:
             return
         _validate(trial)
+        if state is not None:
+            self.saved.put_state(trial_id, state)
         name = trial_id + Paths.TABLE_SUFFIX
         try:
             self._put_tables(name, trial)
@@ -126,8 +130,8 @@ class Writer:
             self._roll_back(name)
             raise
         self._committed.add(trial_id)
-        self._failures.remove(trial_id + Paths.FAILURE_SUFFIX)
-        self._checkpoints.remove(trial_id + Paths.CHECKPOINT_SUFFIX)
+        self._remove(self._failures, trial_id + Paths.FAILURE_SUFFIX)
+        self._remove(self._checkpoints, trial_id + Paths.CHECKPOINT_SUFFIX)
 
     def _put_tables(self, name: str, trial: "EncodedTrial") -> None:
         if trial.predictions is None:
@@ -151,28 +155,16 @@ class Writer:
             StorageError: the failure cannot be written.
         """
         if failure.trial_id not in self._committed:
-            self._failures.put(_file_name(failure.trial_id, Paths.FAILURE_SUFFIX), to_json(failure))
+            self._failures.put(file_name(failure.trial_id, Paths.FAILURE_SUFFIX), to_json(failure))
 
     def put_checkpoint(self, trial_id: str, data: bytes) -> None:
-        """Store a checkpoint from which a long trial can resume, in place of the previous one.
+        """Store a checkpoint of a trial, unless the trial is committed.
 
         Raises:
             StorageError: the checkpoint cannot be written; the previous one is kept.
         """
         if trial_id not in self._committed:
-            self._checkpoints.put(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX), checksum.append(data))
-
-    def checkpoint(self, trial_id: str) -> bytes | None:
-        """Return the trial's latest checkpoint; None if there is none, or if it is damaged."""
-        try:
-            data = self._checkpoints.get(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX))
-            return None if data is None else checksum.strip(data)
-        except (ResultsError, StorageError):
-            return None
-
-    def has_checkpoint(self, trial_id: str) -> bool:
-        """Return whether the trial has a checkpoint, usable or not."""
-        return self._checkpoints.has(_file_name(trial_id, Paths.CHECKPOINT_SUFFIX))
+            self.saved.put_checkpoint(trial_id, data)
 
     def begin_run(self, name: str, content: Mapping[str, Any], environment: RunEnvironment) -> None:
         """Write the requested grid and the start of a run to `sweep.json`.
@@ -215,6 +207,9 @@ class Writer:
         self._move_to_damaged(moves, trial_id)
         self._committed.discard(trial_id)
 
+    def _quarantine_file(self, folder: Folder, name: str) -> None:
+        self._move_to_damaged([(folder, name, name)], name.partition(".")[0])
+
     def _move_to_damaged(self, moves: list[tuple[Folder, str, str]], what: str) -> None:
         """Move the entries that exist into a new folder in `damaged/`."""
         if not any(folder.has(name) for folder, name, _ in moves):
@@ -240,13 +235,6 @@ class Writer:
 
 def _ids(folder: Folder, suffix: str) -> set[str]:
     return {found for name in folder.names() if (found := trial_of(name, suffix)) is not None}
-
-
-def _file_name(trial_id: str, suffix: str) -> str:
-    name = trial_id + suffix
-    if trial_of(name, suffix) is None:
-        raise ResultsError(f"{trial_id!r} is not a trial id")
-    return name
 
 
 def _validate(trial: "EncodedTrial") -> None:

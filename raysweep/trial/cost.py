@@ -22,7 +22,7 @@ STEP_S: Final = 20e-6
 TRACE_S: Final = 0.5
 """Seconds to trace a trial's compiled steps; some trials share them."""
 START_S: Final = 10.0
-"""Seconds before the first trial trains: Ray starts, and workers import TensorFlow."""
+"""Seconds before the first trial of a run trains: Ray starts, and workers import TensorFlow."""
 
 
 def forward_multiplications(settings: TrialSettings) -> int:
@@ -51,6 +51,11 @@ def num_weights(settings: TrialSettings) -> int:
     return lstm + decoder + (mem + 1) * vocab
 
 
+def state_bytes(settings: TrialSettings) -> int:
+    """Estimate the size of a trial's last training state: float32 weights, Adam's two slots, a curve."""
+    return 4 * (3 * num_weights(settings) + 2 * settings.epochs)
+
+
 def update_seconds(settings: TrialSettings) -> float:
     """Estimate one update's seconds: three passes (forward, two backward), 2 operations a multiplication."""
     steps = settings.len if settings.arch == "echo" else settings.n_in + settings.len
@@ -58,12 +63,19 @@ def update_seconds(settings: TrialSettings) -> float:
     return arithmetic + num_weights(settings) * ADAM_S_PER_WEIGHT + steps * STEP_S
 
 
-def assumed_seconds(settings: TrialSettings) -> float:
-    """Estimate the seconds of a trial on the reference core: tracing, training and evaluation."""
+def assumed_seconds(settings: TrialSettings, after: int = 0) -> float:
+    """Estimate the seconds of a trial on the reference core: tracing, training and evaluation.
+
+    Args:
+        settings: the trial.
+        after: epochs that are trained already.
+    """
+    left = max(settings.epochs - after, 0)
     update = update_seconds(settings)
     evaluated = settings.eval_sequences * (settings.windows // settings.batch_size)
-    evaluations = -(-settings.epochs // settings.eval_every) if settings.eval_every else 1
-    return TRACE_S + settings.updates * update + evaluations * evaluated * update / 3
+    evaluations = -(-left // settings.eval_every) if settings.eval_every else 1
+    updates = left * (settings.windows // settings.batch_size)
+    return TRACE_S + updates * update + max(evaluations, 1) * evaluated * update / 3
 
 
 class Measured(NamedTuple):
@@ -72,6 +84,8 @@ class Measured(NamedTuple):
     settings: TrialSettings
     seconds: float
     """Tracing, training and evaluation, on the trial's own core."""
+    after: int = 0
+    """Epochs that were trained already; the seconds are those of the rest."""
 
 
 class RuntimeEstimate:
@@ -98,16 +112,21 @@ class RuntimeEstimate:
 
     def add(self, trial: Measured) -> None:
         """Add a finished trial; the cost does not grow with the number of trials."""
-        assumed = assumed_seconds(trial.settings)
+        assumed = assumed_seconds(trial.settings, trial.after)
         self.n_measured += 1
         for group in _groups(trial.settings):
             sums = self._sums.get(group, (0.0, 0.0))
             # Sums, not a mean of ratios: the long trials, which decide the estimate, weigh most.
             self._sums[group] = sums[0] + trial.seconds, sums[1] + assumed
 
-    def seconds(self, settings: TrialSettings) -> float:
-        """Estimate the seconds of a trial on its own core: tracing, training and evaluation."""
-        assumed = assumed_seconds(settings)
+    def seconds(self, settings: TrialSettings, after: int = 0) -> float:
+        """Estimate the seconds of a trial on its own core: tracing, training and evaluation.
+
+        Args:
+            settings: the trial.
+            after: epochs that are trained already.
+        """
+        assumed = assumed_seconds(settings, after)
         for group in _groups(settings):
             if group in self._sums:
                 measured, expected = self._sums[group]
@@ -123,27 +142,21 @@ def _groups(settings: TrialSettings) -> tuple[object, ...]:
 _all_but_seed = attrgetter(*(name for name in TrialSettings.model_fields if name != "seed"))
 
 
-def longest_first(trials: Iterable[TrialSettings], estimate: RuntimeEstimate) -> list[TrialSettings]:
-    """Order trials from long to short, so that no long trial starts last; equals keep their order."""
-    return sorted(trials, key=estimate.seconds, reverse=True)
-
-
-def makespan(trials: Iterable[TrialSettings], estimate: RuntimeEstimate, slots: int) -> float:
-    """Estimate the seconds from the command to the last result.
+def makespan(durations: Iterable[float], slots: int) -> float:
+    """Estimate the seconds of one round of trials.
 
     Args:
-        trials: the trials still to train, in any order.
-        estimate: the seconds of each trial.
+        durations: seconds of each trial, in any order.
         slots: number of trials that train at once.
 
     Returns:
-        The start-up time and the length of the schedule that, like a run, gives the longest remaining trial
-        to the first free slot (Graham's LPT rule); 0 without trials.
+        The length of the schedule that, like a run, gives the longest remaining trial to the first free slot
+        (Graham's LPT rule); 0 without trials.
     """
-    durations = sorted(map(estimate.seconds, trials), reverse=True)
-    if not durations:
+    longest_first = sorted(durations, reverse=True)
+    if not longest_first:
         return 0.0
-    busy_until = [0.0] * min(slots, len(durations))
-    for duration in durations:
+    busy_until = [0.0] * min(slots, len(longest_first))
+    for duration in longest_first:
         heapq.heapreplace(busy_until, busy_until[0] + duration)
-    return START_S + max(busy_until)
+    return max(busy_until)

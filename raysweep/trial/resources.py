@@ -15,6 +15,11 @@ class Resources(BaseModel):
     gpu: float = Field(default=0.0, ge=0, le=1_000)
     """GPUs; below 1 a share of one GPU, above 1 a whole number."""
 
+    @property
+    def threads(self) -> int:
+        """Threads that a trial's TensorFlow may use."""
+        return max(int(self.cpu), 1)
+
     def slots(self, cpus: float, gpus: float) -> int:
         """Return how many trials fit side by side on a machine with these numbers of cores and GPUs.
 

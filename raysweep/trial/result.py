@@ -95,6 +95,8 @@ class TrialResult:
     layers: tuple[LayerWeight, ...]
     updates: int
     """Adam updates made; fewer than the settings' if the training diverged."""
+    inherited_epochs: int
+    """Epochs that a shorter trial had trained, from whose state this one went on; no seconds count them."""
     trace_s: float
     """Seconds spent tracing compiled steps for this trial."""
     train_s: float

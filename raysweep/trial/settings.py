@@ -121,6 +121,12 @@ class TrialSettings(BaseModel):
         digest = hashlib.blake2b(self.canonical_json.encode(), digest_size=6).hexdigest()
         return f"{self.arch}-len{self.len}-mem{self.mem}-seed{self.seed}-{digest}"
 
+    @cached_property
+    def beginning(self) -> str:
+        """JSON of what trials that differ only in `epochs` share: their first epochs are the same."""
+        content = {**self.model_dump(exclude={"epochs"}), "semantics": SEMANTICS_VERSION}
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
     @property
     def canonical_json(self) -> str:
         """JSON of all resolved settings and the semantics version, keys sorted, no spaces.

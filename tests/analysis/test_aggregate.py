@@ -8,10 +8,13 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import betaincinv
+from scipy.stats import binomtest
 
 from raysweep.analysis.aggregate import CELL_SETTINGS, Cell, StatusCounts, SweepAnalysis, analyse
 from raysweep.errors import ResultsError, UsageError
 from raysweep.store.ledger import Ledger
+from tests.analysis.by_scipy import interval_by_scipy
 from tests.sweeps import (
     failure_of,
     planned,
@@ -43,11 +46,12 @@ def test_one_seed_by_hand(tmp_path: Path) -> None:
     assert cell.exact_match == 3 / 6
     assert cell.position_accuracy == (5 / 6, 3 / 6)
     assert (cell.loss, cell.accuracy) == (2.5, 0.5)
-    # sequences: 1, 2 and 0 exact of 2; mean 0.5, s = 0.5, s / sqrt(3) = 0.288675, t(0.975, 2) = 4.302653
+    # Sequences: 1, 2 and 0 exact of 2; p = 1/2, v = 1/4 / 3, p(1 - p)/v = 3 = n*, x = 3/2.
     assert cell.interval is not None
     assert (cell.interval.over, cell.interval.n) == ("sequences", 3)
-    assert cell.interval.half_width == pytest.approx(1.242069, abs=1e-6)
-    assert (cell.interval.low, cell.interval.high) == (0.0, 1.0)
+    assert cell.interval.n_effective == pytest.approx(3)
+    assert cell.interval.low == pytest.approx(betaincinv(1.5, 2.5, 0.025), abs=1e-7)
+    assert cell.interval.high == pytest.approx(betaincinv(2.5, 1.5, 0.975), abs=1e-7)
 
 
 def test_two_seeds_by_hand(tmp_path: Path) -> None:
@@ -61,15 +65,29 @@ def test_two_seeds_by_hand(tmp_path: Path) -> None:
     assert (cell.seeds, cell.windows, cell.exact_match) == ((0, 1), 12, 7 / 12)
     assert cell.position_accuracy == (9 / 12, 10 / 12)
     assert cell.loss == 1.5
-    # means 3/6 and 4/6: s / sqrt(2) = 1/12, t(0.975, 1) = 12.7062047
+    # Shares 3/6 and 4/6: p = 7/12, v = 1/72 / 2, p(1 - p)/v = 35, S = 6;
+    # t(0.975, 5) = 2.5705818, t(0.975, 1) = 12.7062047, so n* = 0.0409290 · 35 = 1.4325151.
     assert cell.interval is not None
     assert (cell.interval.over, cell.interval.n) == ("seeds", 2)
-    assert cell.interval.half_width == pytest.approx(12.7062047 / 12, abs=1e-7)
+    assert cell.interval.n_effective == pytest.approx(1.4325151, abs=1e-6)
+    right, wrong = 1.4325151 * 7 / 12, 1.4325151 * 5 / 12
+    assert cell.interval.low == pytest.approx(betaincinv(right, wrong + 1, 0.025), abs=1e-6)
+    assert cell.interval.high == pytest.approx(betaincinv(right + 1, wrong, 0.975), abs=1e-6)
 
 
-def test_replicates_that_agree_have_no_interval(tmp_path: Path) -> None:
+def test_seeds_that_agree_are_worth_all_their_sequences(tmp_path: Path) -> None:
     content = planned({**TINY, "seed": [0, 1]})
     results = [result_with(trial, [(1, 1), (0, 1)] * 3) for trial in trials_of(content)]
+    cell = cell_of(analyse(write_sweep(tmp_path / "s", content, results)))
+    exact = binomtest(3, 6).proportion_ci(method="exact")
+    assert cell.interval is not None
+    assert (cell.exact_match, cell.interval.over, cell.interval.n_effective) == (0.5, "seeds", 6)
+    assert (cell.interval.low, cell.interval.high) == pytest.approx((exact.low, exact.high), abs=1e-7)
+
+
+def test_one_seed_of_one_sequence_has_no_interval(tmp_path: Path) -> None:
+    content = planned({**TINY, "eval_sequences": [1], "seed": [0]})
+    results = [result_with(trial, [(1, 1), (0, 1)]) for trial in trials_of(content)]
     cell = cell_of(analyse(write_sweep(tmp_path / "s", content, results)))
     assert (cell.exact_match, cell.interval) == (0.5, None)
 
@@ -106,6 +124,29 @@ def test_equal_to_plain_sql(tmp_path_factory: pytest.TempPathFactory, data: st.D
     assert [cell.windows for cell in cells] == [row[-1] for row in exact]
     flat = [share for cell in cells for share in cell.position_accuracy]
     assert flat == pytest.approx([row[-1] for row in positions], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "sequences", "cluster"),
+    [(1, 2, "sequence_index"), (1, 50, "sequence_index"), (2, 1, "seed"), (3, 4, "seed"), (10, 5, "seed")],
+)
+@pytest.mark.parametrize("accuracy", [0.0, 0.5, 0.97, 0.998, 1.0])
+def test_intervals_are_those_of_scipy_for_counts_of_sql(
+    tmp_path: Path, seeds: int, sequences: int, cluster: str, accuracy: float
+) -> None:
+    content = planned(
+        {**TINY, "windows": [21], "batch_size": [21], "eval_sequences": [sequences], "seed": [*range(seeds)]}
+    )
+    ledger = write_sweep(tmp_path / "s", content, synthetic_results(trials_of(content), lambda _: accuracy))
+    rows = duckdb.execute(
+        f"SELECT sum(exact::int)::int, count(*) FROM '{tmp_path}/s/predictions/*.parquet' GROUP BY {cluster}"
+    ).fetchall()
+    interval = cell_of(analyse(ledger)).interval
+    assert interval is not None
+    assert (interval.over, interval.n) == (f"{cluster.removesuffix('_index')}s", len(rows))
+    low, high, effective = interval_by_scipy([hits for hits, _ in rows], rows[0][1], seeds * sequences)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-7)
+    assert interval.n_effective == pytest.approx(effective)
 
 
 def test_every_fate_of_a_replicate(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ import io
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scipy.special import betaincinv
 
 from raysweep import cli
 from raysweep.analysis.aggregate import CELL_SETTINGS, SweepAnalysis, analyse
@@ -28,6 +30,11 @@ SETTINGS = {
     "curve_every": 25,
     "eval_every": 100,
 }
+WORTH = 15 * (3.182446305284 / 12.706204736175) ** 2
+"""Sequences that the two seeds of LEN 2 are worth.
+
+Shares 3/4 and 2/4 of two sequences each: p(1 - p)/v = 15, and the t are those of 0.975 with 3 and 1 degrees.
+"""
 
 
 @pytest.fixture
@@ -44,11 +51,27 @@ def analysis(tmp_path: Path) -> SweepAnalysis:
     return analyse(write_sweep(tmp_path / "s", content, results))
 
 
+def promised(interval: tuple[float, float], over: str, n: int, n_effective: float) -> dict[str, Any]:
+    low, high = (pytest.approx(end, abs=1e-9) for end in interval)
+    effective = pytest.approx(n_effective)
+    return {
+        "low": low,
+        "high": high,
+        "over": over,
+        "n": n,
+        "n_effective": effective,
+        "method": "Korn-Graubard",
+    }
+
+
 def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
-    text = report_json(analysis)
-    half_width = 12.706204736174694 * 0.125  # t(0.975, 1) times s / sqrt(2) of 3/4 and 2/4
-    assert half_width > 0.625  # so that both ends are cut
+    text = report_json(analysis, 0.75)
+    right, wrong = WORTH * 5 / 8, WORTH * 3 / 8
+    two = betaincinv(right, wrong + 1, 0.025), betaincinv(right + 1, wrong, 0.975)
+    # One exact window of two in both sequences: as one of two by Clopper and Pearson, 1 - √0.975 and √0.975.
+    three = 1 - 0.975**0.5, 0.975**0.5
     nothing = {"windows": 0, "exact_match": None, "interval": None, "loss": None, "accuracy": None}
+    without: dict[str, Any] = {"position_accuracy": [], "evaluations": [], **nothing}
     assert json.loads(text) == {
         "sweep": "lengths",
         "trials": {"done": 3, "diverged": 2, "failed": 0, "missing": 1},
@@ -60,10 +83,19 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
                 "diverged": [],
                 "windows": 8,
                 "exact_match": 5 / 8,
-                "interval": {"low": 0.0, "high": 1.0, "over": "seeds", "n": 2},
+                "interval": promised(two, "seeds", 2, WORTH),
                 "position_accuracy": [7 / 8, 6 / 8],
                 "loss": 1.75,
                 "accuracy": 0.5,
+                "evaluations": [
+                    {
+                        "epoch": 500,
+                        "exact_match": 5 / 8,
+                        "interval": promised(two, "seeds", 2, WORTH),
+                        "position_accuracy": [7 / 8, 6 / 8],
+                    }
+                ],
+                "epochs_to_reach": {"reach": 0.75, "median": None, "reached": 1, "of": 2},
             },
             {
                 "settings": {**SETTINGS, "len": 3, "n_in": 3},
@@ -72,47 +104,74 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
                 "diverged": [1],
                 "windows": 4,
                 "exact_match": 0.5,
-                "interval": None,  # both sequences have one exact window of two
+                "interval": promised(three, "sequences", 2, 2),
                 "position_accuracy": [1.0, 0.75, 0.75],
                 "loss": 1.0,
                 "accuracy": 0.5,
+                "evaluations": [
+                    {
+                        "epoch": 500,
+                        "exact_match": 0.5,
+                        "interval": promised(three, "sequences", 2, 2),
+                        "position_accuracy": [1.0, 0.75, 0.75],
+                    }
+                ],
+                "epochs_to_reach": {"reach": 0.75, "median": None, "reached": 0, "of": 2},
             },
             {
                 "settings": {**SETTINGS, "len": 4, "n_in": 4},
                 "planned": True,
                 "seeds": [],
                 "diverged": [0],
-                "position_accuracy": [],
-                **nothing,
+                **without,
+                "epochs_to_reach": {"reach": 0.75, "median": None, "reached": 0, "of": 1},
             },
             {
                 "settings": {**SETTINGS, "len": 5, "n_in": 5},
                 "planned": True,
                 "seeds": [],
                 "diverged": [],
-                "position_accuracy": [],
-                **nothing,
+                **without,
+                "epochs_to_reach": {"reach": 0.75, "median": None, "reached": 0, "of": 0},
             },
         ],
     }
     assert text.endswith("}\n")
 
 
+def test_whole_medians_are_whole_numbers(analysis: SweepAnalysis) -> None:
+    text = report_json(analysis, 0.5)
+    assert '"median": 500,' in text
+    assert '"median": 500.0' not in text
+
+
 def test_json_keeps_the_promised_order_and_no_nan(analysis: SweepAnalysis) -> None:
-    text = report_json(analysis)
+    text = report_json(analysis, 0.99)
     cell = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))["cells"][0]
     assert list(cell["settings"]) == list(CELL_SETTINGS)
     assert " ".join(cell) == (
-        "settings planned seeds diverged windows exact_match interval position_accuracy loss accuracy"
+        "settings planned seeds diverged windows exact_match interval position_accuracy loss accuracy "
+        "evaluations epochs_to_reach"
     )
+    assert " ".join(cell["interval"]) == "low high over n n_effective method"
+    assert " ".join(cell["evaluations"][0]) == "epoch exact_match interval position_accuracy"
+    assert " ".join(cell["epochs_to_reach"]) == "reach median reached of"
 
 
 def test_csv_has_one_row_per_cell(analysis: SweepAnalysis) -> None:
-    rows = list(csv.DictReader(io.StringIO(report_csv(analysis))))
+    rows = list(csv.DictReader(io.StringIO(report_csv(analysis, 0.5))))
     figures = "planned seeds diverged evaluated_windows exact_match "
-    figures += "interval_low interval_high interval_over interval_n"
+    figures += "interval_low interval_high interval_over interval_n interval_n_effective"
     positions = "position_1 position_2 position_3"
-    assert list(rows[0]) == [*CELL_SETTINGS, *figures.split(), *positions.split(), "loss", "accuracy"]
+    mastery = "reach epochs_to_reach reached reached_of"
+    assert list(rows[0]) == [
+        *CELL_SETTINGS,
+        *figures.split(),
+        *positions.split(),
+        "loss",
+        "accuracy",
+        *mastery.split(),
+    ]
     assert [row["len"] for row in rows] == ["2", "3", "4", "5"]
     two, three, four, five = rows
     assert (two["seeds"], two["planned"], two["windows"], two["evaluated_windows"]) == (
@@ -122,19 +181,34 @@ def test_csv_has_one_row_per_cell(analysis: SweepAnalysis) -> None:
         "8",
     )
     assert (two["exact_match"], two["position_1"], two["position_3"]) == ("0.625", "0.875", "")
-    assert (two["interval_low"], two["interval_over"], two["interval_n"]) == ("0.0", "seeds", "2")
-    assert (three["diverged"], three["interval_over"], three["position_3"]) == ("1", "", "0.75")
-    assert (four["seeds"], four["diverged"], four["loss"]) == ("", "0", "")
+    assert (two["interval_over"], two["interval_n"]) == ("seeds", "2")
+    assert float(two["interval_n_effective"]) == pytest.approx(WORTH)
+    assert (three["diverged"], three["interval_over"], three["position_3"]) == ("1", "sequences", "0.75")
+    assert (three["interval_n"], three["interval_n_effective"]) == ("2", "2")
+    assert (four["seeds"], four["diverged"], four["loss"], four["interval_low"]) == ("", "0", "", "")
     assert (five["exact_match"], five["evaluated_windows"]) == ("", "0")
+    assert [[row[name] for name in mastery.split()] for row in rows] == [
+        ["0.5", "500", "2", "2"],
+        ["0.5", "", "1", "2"],  # the other seed diverged
+        ["0.5", "", "0", "1"],
+        ["0.5", "", "0", "0"],
+    ]
 
 
 def test_csv_and_json_carry_the_same_numbers_in_full(tmp_path: Path) -> None:
     content = planned({**BLOCK, "len": [3], "seed": [0, 1, 2], "learning_rate": [0.0012345678901]})
     analysis = analyse(write_sweep(tmp_path / "s", content, synthetic_results(trials_of(content))))
-    cell = json.loads(report_json(analysis))["cells"][0]
-    (row,) = csv.DictReader(io.StringIO(report_csv(analysis)))
+    cell = json.loads(report_json(analysis, 0.5))["cells"][0]
+    (row,) = csv.DictReader(io.StringIO(report_csv(analysis, 0.5)))
     assert float(row["exact_match"]) == cell["exact_match"] == analysis.cells[0].exact_match
-    assert float(row["interval_low"]) == cell["interval"]["low"]
+    for name in ("low", "high", "n", "n_effective"):
+        assert float(row[f"interval_{name}"]) == cell["interval"][name]
+    assert row["interval_over"] == cell["interval"]["over"]
+    reach = cell["epochs_to_reach"]
+    assert float(row["epochs_to_reach"]) == reach["median"]
+    assert [row["reach"], row["reached"], row["reached_of"]] == [
+        str(reach[name]) for name in ("reach", "reached", "of")
+    ]
     assert [float(row[f"position_{i}"]) for i in (1, 2, 3)] == cell["position_accuracy"]
     assert float(row["learning_rate"]) == cell["settings"]["learning_rate"] == 0.0012345678901
     assert float(row["loss"]) == cell["loss"]
@@ -162,6 +236,6 @@ def test_without_a_record_stderr_says_what_the_numbers_cannot(
     cli.report(tmp_path / "s", **{form: True})
     printed = capsys.readouterr()
     assert printed.err == f"{PLAN_UNKNOWN}\n"
-    assert printed.out == (report_json if form == "as_json" else report_csv)(unknown)
+    assert printed.out == (report_json if form == "as_json" else report_csv)(unknown, 0.99)
     assert known.plan_known
     assert not unknown.plan_known

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from raysweep.analysis.aggregate import Cell
-from raysweep.analysis.facets import facets
-from raysweep.analysis.findings import finding
+from raysweep.analysis.facets import facets, longest_facets
+from raysweep.analysis.findings import epochs_finding, finding
 from raysweep.trial.settings import TrialSettings
+from tests.analysis.learning import cell_of_seeds
 
 
 def cell(
@@ -39,11 +40,17 @@ def cell(
         position_accuracy=(),
         loss=None,
         accuracy=None,
+        counts=(),
     )
 
 
-def findings(cells: Sequence[Cell]) -> list[str]:
-    return [finding(facet).replace("\N{NO-BREAK SPACE}", " ") for facet in facets(cells)]
+def findings(cells: Sequence[Cell], reach: float = 0.99) -> list[str]:
+    return [finding(facet, reach).replace("\N{NO-BREAK SPACE}", " ") for facet in facets(cells)]
+
+
+def epochs_findings(cells: Sequence[Cell], reach: float = 0.99) -> list[str]:
+    found = [epochs_finding(facet, reach) for facet in longest_facets(cells)]
+    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in found]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +131,20 @@ def test_findings(cells: Sequence[Cell], sentence: str) -> None:
     assert findings(cells) == [sentence]
 
 
+@pytest.mark.parametrize(
+    ("reach", "sentence"),
+    [
+        (0.5, "seq2seq reaches exact-match 0.5 at every LEN with MEM 16."),
+        (0.7, "seq2seq reaches exact-match 0.7 at LEN 2 with MEM 16, LEN 3 with MEM 50."),
+        (0.995, "seq2seq reaches exact-match 0.995 at LEN 2 with MEM 50; not at LEN 3 in 5,000 epochs."),
+        (1.0, "seq2seq does not reach exact-match 1 at any LEN in 5,000 epochs."),
+    ],
+)
+def test_findings_at_another_level(reach: float, sentence: str) -> None:
+    cells = [cell(2, 16, 0.7), cell(2, 50, 0.995), cell(3, 16, 0.5), cell(3, 50, 0.99)]
+    assert findings(cells, reach) == [sentence]
+
+
 def test_a_cell_with_the_usual_n_in_stays_among_its_like() -> None:
     follows = [cell(n_out, 16, 0.0 if n_out == 6 else 1.0) for n_out in (2, 5, 6, 7)]
     usual, six = facets([*follows, cell(2, 16, 1.0, n_in=6), cell(5, 16, 1.0, n_in=6)])
@@ -162,3 +183,128 @@ def test_a_panel_lists_its_axes_once() -> None:
     assert facet.mems is facet.mems
     assert facet.lens is facet.lens
     assert facet.evaluated is facet.evaluated
+
+
+def test_the_longest_training_stands_for_shorter_ones() -> None:
+    short, long = ([cell(n_out, 16, 1.0, epochs=epochs) for n_out in (2, 3)] for epochs in (500, 2000))
+    (facet,) = longest_facets([*long, *short])
+    assert (facet.label, facet.lens, [*facet.cells.values()]) == ("seq2seq", [2, 3], long)
+    assert len(facets([*long, *short])) == 2
+
+
+def test_a_longer_training_without_results_gives_way() -> None:
+    done = cell_of_seeds([10, 20], len=2)
+    for pending in (
+        cell_of_seeds(missing=1, len=2, epochs=400),
+        cell_of_seeds(diverged=1, len=2, epochs=400),
+    ):
+        (facet,) = longest_facets([pending, done])
+        assert [*facet.cells.values()] == [done]
+    longer = cell_of_seeds([10, 20, 30], len=2)
+    for cells in ([done, longer], [longer, done]):
+        (facet,) = longest_facets(cells)
+        assert [*facet.cells.values()] == [longer]
+
+
+def test_the_longer_of_two_trainings_without_results_is_shown() -> None:
+    shorter, longer = (cell_of_seeds(missing=1, len=2, epochs=epochs) for epochs in (200, 400))
+    (facet,) = longest_facets([longer, shorter])
+    assert [*facet.cells.values()] == [longer]
+
+
+def test_other_settings_than_epochs_separate_the_longest_trainings() -> None:
+    cells = [
+        cell(2, 16, 1.0, learning_rate=rate, epochs=epochs)
+        for rate, epochs in ((0.001, 500), (0.001, 2000), (0.01, 500))
+    ]
+    assert [(facet.label, [*facet.cells.values()]) for facet in longest_facets(cells)] == [
+        ("seq2seq (learning_rate 0.001)", [cells[1]]),
+        ("seq2seq (learning_rate 0.01)", [cells[2]]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (
+            [
+                *(cell_of_seeds([0, 99, 99], mem=mem, len=2) for mem in (16, 50)),
+                cell_of_seeds([99, 99, 99], mem=50, len=3),
+                cell_of_seeds([0, 0, 99], mem=16, len=3),
+            ],
+            "seq2seq first holds exact-match 0.99 after 200 epochs at LEN 2 with MEM 16 (in one run); "
+            "after 100 at LEN 3 with MEM 50 (in one run).",
+        ),
+        (
+            [
+                *(cell_of_seeds([0, 99, 99], [99, 99, 99], mem=16, len=n_out) for n_out in (2, 3, 4)),
+                cell_of_seeds([0, 0, 98], [0, 0, 98], mem=16, len=5),
+            ],
+            "seq2seq first holds exact-match 0.99 after 150 epochs at LEN 2–4 with MEM 16 (in two runs).",
+        ),
+        (
+            [cell_of_seeds([99] * 20, len=2), cell_of_seeds([0] * 19 + [99], len=3)],
+            "seq2seq first holds exact-match 0.99 after 100 epochs at LEN 2 with MEM 4 (in one run); "
+            "after 2,000 at LEN 3 with MEM 4 (in one run).",
+        ),
+        (
+            [cell_of_seeds([0, 99], [99, 99], [0, 0], len=2), cell_of_seeds(diverged=3, len=3, epochs=200)],
+            "seq2seq first holds exact-match 0.99 after 200 epochs at LEN 2 with MEM 4.",
+        ),
+        (
+            [
+                cell_of_seeds([0] * 11 + [99], [0] * 10 + [99, 99], len=2, epochs=1125),
+                cell_of_seeds([0] * 11 + [99], [0] * 11 + [99], [0] * 12, [99] * 12, len=3, epochs=1125),
+                cell_of_seeds([0, 99, 99], [99, 99, 99], len=4),
+            ],
+            "seq2seq first holds exact-match 0.99 after 1,112.5 epochs at LEN 2 with MEM 4 (in two runs); "
+            "after 1,125 at LEN 3 with MEM 4; after 150 at LEN 4 with MEM 4 (in two runs).",
+        ),
+        (
+            [
+                cell_of_seeds([0, 99, 99], mem=16, len=2),
+                cell_of_seeds([99, 99, 99], mem=16, len=3),
+                cell_of_seeds([0, 99, 99], mem=16, len=4),
+            ],
+            "seq2seq first holds exact-match 0.99 after 200 epochs at LEN 2, 4 with MEM 16 (in one run); "
+            "after 100 at LEN 3 with MEM 16 (in one run).",
+        ),
+    ],
+)
+def test_epochs_findings(cells: Sequence[Cell], sentence: str) -> None:
+    assert epochs_findings(cells) == [sentence]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [cell_of_seeds([98, 98], len=2), cell_of_seeds(missing=1, len=3, epochs=200)],
+        [cell_of_seeds([99, 99], [0, 98], len=2)],
+        [cell_of_seeds([99, 99], diverged=2, len=2)],
+    ],
+)
+def test_without_a_median_there_is_nothing_to_say_of_epochs(cells: Sequence[Cell]) -> None:
+    assert epochs_findings(cells) == [""]
+
+
+@pytest.mark.parametrize(
+    ("reach", "said"),
+    [
+        (0.5, "0.5 after 100"),
+        (0.9999999, "0.9999999 after 200"),
+        (1.0, "1 after 200"),
+    ],
+)
+def test_epochs_findings_at_another_level(reach: float, said: str) -> None:
+    cells = [cell_of_seeds([50, 100], len=2)]
+    sentence = f"seq2seq first holds exact-match {said} epochs at LEN 2 with MEM 4 (in one run)."
+    assert epochs_findings(cells, reach) == [sentence]
+
+
+def test_epochs_finding_names_no_training_that_a_len_did_not_have() -> None:
+    short = cell_of_seeds([0, 0], len=2)
+    long = [cell_of_seeds([0, 0, 0, 0], len=3), cell_of_seeds([0, 0, 0, 0], len=4)]
+    assert epochs_findings([short, *long]) == [""]
+    assert epochs_findings([short, *long, cell_of_seeds([0, 0, 0, 99], len=5)]) == [
+        "seq2seq first holds exact-match 0.99 after 400 epochs at LEN 5 with MEM 4 (in one run)."
+    ]

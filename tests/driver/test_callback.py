@@ -11,6 +11,7 @@ from raysweep.protocol import (
     Failed,
     Finished,
     Message,
+    NotUsed,
     Progress,
     RoundEnded,
     Started,
@@ -43,7 +44,7 @@ class Round:
     def trial(self) -> Any:
         from ray.tune.experiment import Trial
 
-        return Trial("x", stub=True, config={"trial": "t0", "checkpoint": "a reference"})
+        return Trial("x", stub=True, config={"trial": "t0", "state": "a reference"})
 
     def events(self, count: int) -> list[tuple[Message, bytes]]:
         return [self.command.receive() for _ in range(count)]
@@ -54,7 +55,7 @@ def round_(ends: tuple[Link, Connection]) -> Round:
     return Round(*ends)
 
 
-def test_a_start_is_reported_and_the_checkpoint_let_go(round_: Round) -> None:
+def test_a_start_is_reported_and_the_state_let_go(round_: Round) -> None:
     trial = round_.trial()
     round_.callback.on_trial_start(0, [trial], trial)
     assert round_.events(1) == [(Started(trial_id="t0"), b"")]
@@ -70,23 +71,34 @@ def test_a_payload_leaves_the_result_of_tune(round_: Round) -> None:
     assert round_.events(2) == [(progress, b""), (Checkpoint(trial_id="t0"), b"weights")]
 
 
+def test_a_state_that_was_not_used_is_told(round_: Round) -> None:
+    trial = round_.trial()
+    round_.callback.on_trial_result(0, [trial], trial, {**REPORT, "not_used": "made elsewhere"})
+    _, (event, _) = round_.events(2)
+    assert event == NotUsed(trial_id="t0", reason="made elsewhere")
+
+
 @pytest.mark.parametrize("predictions", [b"pp", None])
-def test_a_finished_trial_is_sent_in_one_piece(round_: Round, predictions: bytes | None) -> None:
+@pytest.mark.parametrize("state", [b"sss", None])
+def test_a_finished_trial_is_sent_in_one_piece(
+    round_: Round, predictions: bytes | None, state: bytes | None
+) -> None:
     trial = round_.trial()
     round_.callback.running["t0"] = "actor"
     encoded = EncodedTrial("t0", b"row", predictions, b"c")
-    finished = {"trial": encoded, "exact_match": None, "seconds": 2.0}
+    numbers: dict[str, Any] = {"exact_match": None, "seconds": 2.0, "inherited_epochs": 5}
+    finished = {"trial": encoded, "state": state, **numbers}
     round_.callback.on_trial_result(0, [trial], trial, {**REPORT, "finished": finished})
     _, (event, payload) = round_.events(2)
-    sizes = (3, None if predictions is None else 2, 1)
-    assert event == Finished(trial_id="t0", exact_match=None, seconds=2.0, host="node-1", sizes=sizes)
-    assert payload == b"row" + (predictions or b"") + b"c"
+    sizes = (3, predictions and 2, 1, state and 3)
+    assert event == Finished(trial_id="t0", host="node-1", sizes=sizes, **numbers)
+    assert payload == b"row" + (predictions or b"") + b"c" + (state or b"")
     assert round_.callback.running == {}
 
 
 def test_a_result_that_cannot_be_sent_is_that_trials_failure(round_: Round) -> None:
     trial = round_.trial()
-    finished = {"trial": None, "exact_match": None, "seconds": 2.0}
+    finished = {"trial": None, "state": None, "exact_match": None, "seconds": 2.0, "inherited_epochs": 0}
     round_.callback.on_trial_result(0, [trial], trial, {**REPORT, "finished": finished})
     _, (event, _) = round_.events(2)
     assert isinstance(event, Failed)

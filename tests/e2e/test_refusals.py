@@ -78,7 +78,7 @@ def test_no_file_name_steers_the_terminal(tmp_path: Path) -> None:
     found, total = done.stdout.splitlines()
     assert found.isprintable()
     assert found.endswith("a b.parquet: no trial's file; move it elsewhere")
-    assert total == "sweep: 0 trials, 1 damaged files"
+    assert total == "sweep: 0 trials, 1 damaged file"
 
 
 def test_a_closed_pipe_ends_a_printing_command_quietly(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
-import hashlib
 import io
 import math
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +8,9 @@ import pytest
 from raysweep.errors import ResultsError
 from raysweep.experiment import CompiledSteps, Training, run_trial
 from raysweep.experiment.steps import MAX_SHAPES
-from raysweep.experiment.training import DIGEST_BYTES
 from raysweep.trial.result import TrialResult
 from raysweep.trial.settings import TrialSettings
+from raysweep.trial.training_state import pack, unpack
 
 EVALUATED = {"eval_sequences": 4, "curve_every": 5, "eval_every": 20}
 TRIALS = [
@@ -69,7 +68,7 @@ def test_a_checkpoint_does_not_change_the_result(
     training = Training(trial, steps)
     while training.epoch < saved_at:
         training.advance(seconds=0)
-    checkpoint = training.checkpoint()
+    checkpoint = training.state()
     training.advance(seconds=0)  # what happens after the checkpoint is not in it
 
     restored = Training(trial, steps, checkpoint)
@@ -140,7 +139,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(trial: TrialSettings, steps
     while not sliced.finished:
         sliced.advance(seconds=0)
     assert_identical(sliced.result(), result)
-    restored = Training(trial, steps, sliced.checkpoint())
+    restored = Training(trial, steps, sliced.state())
     assert restored.finished
     assert_identical(restored.result(), result)
 
@@ -157,37 +156,91 @@ def test_progress_is_nan_before_the_first_epoch_and_the_last_epochs_after(steps:
         training.result()
 
 
-def test_a_checkpoint_of_another_trial_is_refused(steps: CompiledSteps) -> None:
-    checkpoint = Training(TRIALS[0], steps).checkpoint()
+def test_a_state_of_another_trial_is_refused(steps: CompiledSteps) -> None:
+    state = Training(TRIALS[0], steps).state()
     other = TRIALS[0].model_copy(update={"seed": 2})
-    other.__dict__.pop("trial_id", None)
-    with pytest.raises(ResultsError, match=rf"trial: {TRIALS[0].trial_id}, here {other.trial_id}"):
-        Training(other, steps, checkpoint)
+    with pytest.raises(ResultsError, match=f"of another trial, {TRIALS[0].trial_id}"):
+        Training(other, steps, state)
 
 
-def test_a_checkpoint_made_with_something_else_is_refused(
-    steps: CompiledSteps, monkeypatch: pytest.MonkeyPatch
+def test_a_state_of_more_epochs_than_the_trial_has_is_refused(steps: CompiledSteps) -> None:
+    longer = Training(TRIALS[0], steps)
+    longer.advance(seconds=60)
+    with pytest.raises(ResultsError, match="after 60 epochs, more than the trial has"):
+        Training(TRIALS[0].model_copy(update={"epochs": 59}), steps, longer.state())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"layout": 0}, "made by another version of raysweep's training"),
+        ({"source": "x"}, "made by another version of raysweep's training"),
+        ({"versions": {"tensorflow": "2.19.0"}}, r"made with tensorflow 2\.19\.0.*, here tensorflow 2"),
+        ({"threads": 2}, "made with cpu = 2, here"),
+        ({"cpu_model": "a 486"}, "made on a 486, cpu, here"),
+        ({"device": "a GPU"}, r"made on .*, a GPU, here .*, cpu"),
+    ],
+)
+def test_a_state_made_with_something_else_is_refused(
+    steps: CompiledSteps, change: dict[str, Any], said: str
 ) -> None:
-    """Training half with one TensorFlow and half with another would give the result of neither."""
-    with monkeypatch.context() as earlier:
-        earlier.setattr("tensorflow.__version__", "2.19.0")
-        checkpoint = Training(TRIALS[0], steps).checkpoint()
-    with pytest.raises(ResultsError, match=r"made_with: layout 2, TensorFlow 2\.19\.0, threads"):
-        Training(TRIALS[0], steps, checkpoint)
+    """Training half with one thing and half with another would give the result of neither."""
+    header, arrays = unpack(Training(TRIALS[0], steps).state())
+    made_with = header.made_with.model_copy(update=change)
+    state = pack(header.model_copy(update={"made_with": made_with}), arrays)
+    with pytest.raises(ResultsError, match=said):
+        Training(TRIALS[0], steps, state)
 
 
 @pytest.mark.parametrize("spoil", ["nothing in it", "no train_s", "another shape"])
-def test_a_checkpoint_of_another_making_is_refused(steps: CompiledSteps, spoil: str) -> None:
-    with np.load(io.BytesIO(Training(TRIALS[0], steps).checkpoint()[DIGEST_BYTES:])) as saved:
+def test_a_state_without_its_arrays_is_refused(steps: CompiledSteps, spoil: str) -> None:
+    header, content = unpack(Training(TRIALS[0], steps).state())
+    with np.load(io.BytesIO(content)) as saved:
         arrays = dict(saved)
     if spoil == "no train_s":
         del arrays["train_s"]
-    arrays["variable_0"] = arrays["variable_0"][:-1]
+    else:
+        arrays["variable_0"] = arrays["variable_0"][:-1]
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **({} if spoil == "nothing in it" else arrays))
-    checkpoint = hashlib.blake2b(file.getvalue(), digest_size=DIGEST_BYTES).digest() + file.getvalue()
-    with pytest.raises(ResultsError, match="not usable by this raysweep"):
-        Training(TRIALS[0], steps, checkpoint)
+    with pytest.raises(ResultsError, match=r"state for .*; start the trial without it"):
+        Training(TRIALS[0], steps, pack(header, file.getvalue()))
+
+
+@EACH
+@pytest.mark.parametrize("shorter", [7, 40, 60])
+def test_a_trial_goes_on_from_the_state_of_a_shorter_one(
+    trial: TrialSettings, shorter: int, steps: CompiledSteps
+) -> None:
+    first = Training(trial.model_copy(update={"epochs": shorter}), steps)
+    first.advance(seconds=60)
+    first.result()
+    longer = trial.model_copy(update={"epochs": 90})
+    training = Training(longer, steps, first.state())
+    assert training.epoch == shorter
+    training.advance(seconds=60)
+    assert_identical(training.result(), whole(longer, steps))
+    assert training.result().inherited_epochs == shorter
+
+
+def test_the_seconds_of_a_trial_that_went_on_are_its_own(steps: CompiledSteps) -> None:
+    first = Training(TRIALS[3], steps)
+    first.advance(seconds=60)
+    again = Training(TRIALS[3], steps, first.state()).result()
+    assert (again.train_s, again.inherited_epochs) == (first.result().train_s, 0)
+    longer = Training(TRIALS[3].model_copy(update={"epochs": 61}), steps, first.state())
+    longer.advance(seconds=60)
+    assert longer.result().train_s < again.train_s
+    resumed = Training(longer.settings, steps, longer.state()).result()
+    assert (resumed.train_s, resumed.inherited_epochs) == (longer.result().train_s, 60)
+
+
+def test_a_trial_goes_on_from_a_diverged_one_to_the_same_result(steps: CompiledSteps) -> None:
+    trial = TRIALS[0].model_copy(update={"learning_rate": 1e38})
+    first = Training(trial, steps)
+    first.advance(seconds=60)
+    longer = trial.model_copy(update={"epochs": 90})
+    assert_identical(Training(longer, steps, first.state()).result(), whole(longer, steps))
 
 
 def test_a_network_that_the_last_update_ruined_has_diverged(steps: CompiledSteps) -> None:
@@ -199,21 +252,21 @@ def test_a_network_that_the_last_update_ruined_has_diverged(steps: CompiledSteps
 
 def test_every_cut_and_every_changed_byte_of_a_checkpoint_is_noticed(steps: CompiledSteps) -> None:
     trial = TrialSettings(arch="echo", len=1, mem=1, seed=0, vocab=2, values=2)
-    checkpoint = Training(trial, steps).checkpoint()
+    checkpoint = Training(trial, steps).state()
     assert Training(trial, steps, checkpoint).epoch == 0
     for position in range(0, len(checkpoint), 61):
         changed = bytearray(checkpoint)
         changed[position] ^= 1
         for damaged in (checkpoint[:position], bytes(changed)):
-            with pytest.raises(ResultsError, match=f"checkpoint of {trial.trial_id}: damaged"):
+            with pytest.raises(ResultsError, match=f"state for {trial.trial_id}: damaged"):
                 Training(trial, steps, damaged)
 
 
-def test_a_checkpoint_holds_no_pickled_object(tmp_path: Path, steps: CompiledSteps) -> None:
-    (tmp_path / "trial.npz").write_bytes(Training(TRIALS[0], steps).checkpoint()[DIGEST_BYTES:])
-    with np.load(tmp_path / "trial.npz", allow_pickle=False) as saved:
-        assert str(saved["trial"]) == TRIALS[0].trial_id
-        assert all(saved[name].dtype.kind in "fiU" for name in saved.files)
+def test_a_state_holds_no_pickled_object(steps: CompiledSteps) -> None:
+    header, arrays = unpack(Training(TRIALS[0], steps).state())
+    assert header.settings == TRIALS[0]
+    with np.load(io.BytesIO(arrays), allow_pickle=False) as saved:
+        assert all(saved[name].dtype.kind in "fi" for name in saved.files)
 
 
 def test_the_curve_has_a_point_for_every_so_many_epochs(steps: CompiledSteps) -> None:

@@ -10,13 +10,15 @@ from tests.faults.sandbox import Sandbox, wait_for, wait_until_gone
 PERMANENT = {"sweep.json", "run.log", "trials", "predictions", "curves"}
 """What a results folder holds after a run in which everything succeeded, empty folders left out."""
 
+KEEP_STATE = "keep_state: true\n"
+
 FOLDER_GONE_S = 10.0
 ORPHANS_GONE_S = 60.0
 
 
 @cache
 def undisturbed(grid: str) -> dict[str, bytes]:
-    """Predictions and curves of a grid, by name; trained once in a test session."""
+    """Predictions and curves of a grid, by name; trained once a session, each trial from the start."""
     with TemporaryDirectory() as folder:
         sandbox = Sandbox(Path(folder), grid)
         try:
@@ -37,7 +39,8 @@ def check_undisturbed(sandbox: Sandbox, *, rerun: bool = True) -> None:
     if rerun:
         done = sandbox.run()
         assert done.returncode == 0, done.stdout + done.stderr + sandbox.log
-    expected = undisturbed(sandbox.grid.read_text())
+    grid = sandbox.grid.read_text()
+    expected = undisturbed(grid.replace(KEEP_STATE, ""))
     found = tables(sandbox.results)
     assert found.keys() == expected.keys()
     assert [name for name in expected if found[name] != expected[name]] == []
@@ -45,7 +48,7 @@ def check_undisturbed(sandbox: Sandbox, *, rerun: bool = True) -> None:
     verified = raysweep("verify", sandbox.results, cwd=sandbox.folder, env=sandbox.env)
     assert verified.returncode == 0, verified.stdout
     left = {p.name for p in sandbox.results.iterdir() if p.is_file() or any(p.iterdir())}
-    assert left - {"damaged"} == PERMANENT
+    assert left - {"damaged"} == PERMANENT | ({"states"} if KEEP_STATE in grid else set())
     check_nothing_left(sandbox)
 
 

@@ -69,6 +69,16 @@ def test_the_notebook_and_the_tutorial_are_the_published_points():
     ]
 
 
+def test_states_are_kept_if_the_grid_says_so_and_only_then(tmp_path):
+    text = "grid: {arch: echo, len: 2, mem: 4}"
+    silent = grid_of(tmp_path, text)
+    asked = grid_of(tmp_path, f"keep_state: true\n{text}")
+    assert (silent.keep_state, asked.keep_state) == (False, True)
+    assert not grid_of(tmp_path, f"keep_state: false\n{text}").keep_state
+    assert grid_from_content(asked.content, source="test") == asked
+    assert asked.trials == silent.trials  # no part of what a trial is
+
+
 def test_an_axis_wins_over_the_architecture_that_over_defaults_that_over_the_program(tmp_path):
     grid = grid_of(
         tmp_path,

@@ -133,7 +133,7 @@ def miscommit(module):
     """Let a commit raise what nobody expects."""
     commit = module.Writer.commit
 
-    def failing(self, encoded):
+    def failing(self, encoded, state=None):
         for number, fault in enumerate(FAULTS):
             if (
                 fault["what"] == "miscommit"
@@ -141,7 +141,7 @@ def miscommit(module):
                 and due(number, fault)
             ):
                 raise ArithmeticError("nobody expects it")
-        commit(self, encoded)
+        commit(self, encoded, state)
 
     module.Writer.commit = failing
 

@@ -72,7 +72,7 @@ def test_plain_lines() -> None:
     file = io.StringIO()
     with PlainDisplay(lambda: RUN, Console(file=file, width=40)) as display:
         display.finished(replace(DONE, exact_match=None, seconds=1.0))
-        display.failed("seq2seq len 3: no")
+        display.tell("failed: seq2seq len 3: no", "red")
     assert file.getvalue() == (
         "lengths: 1 of 6 trials are done, 5 to train\n"
         "[1/6] seq2seq len 2 mem 300: diverged, 1.0 s\n"
@@ -87,13 +87,13 @@ def test_a_display_whose_reader_is_gone_falls_silent() -> None:
         with Muted(PlainDisplay(lambda: RUN, Screen(file=file))) as display:
             display.finished(DONE)
         with pytest.raises(BrokenPipeError):
-            PlainDisplay(lambda: RUN, Screen(file=file)).failed("again")
+            PlainDisplay(lambda: RUN, Screen(file=file)).tell("again")
 
 
 def test_the_live_display_leaves_the_terminal_as_it_was() -> None:
     file = io.StringIO()
     with LiveDisplay(lambda: RUN, Console(file=file, width=80, height=24, force_terminal=True)) as display:
-        display.failed("a trial")
+        display.tell("failed: a trial", "red")
     shown = file.getvalue()
     assert shown.count("\x1b[?25l") == 1  # the cursor is hidden,
     assert shown.rstrip().endswith("\x1b[2K")  # the board erased,

@@ -4,8 +4,9 @@ from pathlib import Path
 from rich.console import Console
 
 from raysweep.grid import Grid, grid_from_content, read_grid
-from raysweep.report.plan_report import plan_view
+from raysweep.report.plan_report import forecast, plan_view
 from raysweep.trial.cost import Measured, RuntimeEstimate, assumed_seconds
+from raysweep.trial.states import States
 
 GRIDS = Path(__file__).parents[2] / "grids"
 
@@ -19,7 +20,8 @@ def plan(grid: Grid, done: int = 0, cpus: int = 2) -> str:
     estimate = RuntimeEstimate(Measured(trial, 2 * assumed_seconds(trial)) for trial in finished)
     file = io.StringIO()
     console = Console(file=file, width=80, color_system=None)
-    console.print(plan_view(grid, {trial.trial_id for trial in finished}, estimate, cpus))
+    ahead = forecast(grid, {trial.trial_id for trial in finished}, estimate, States())
+    console.print(plan_view(grid, ahead, cpus))
     printed = file.getvalue().splitlines()
     assert all(len(line) <= 80 for line in printed)
     return "\n" + "".join(f"{line.rstrip()}\n" for line in printed)
@@ -110,8 +112,32 @@ def test_a_plan_without_trials_of_its_own_in_the_folder():
     grid, other = read_grid(GRIDS / "longer.yaml"), read_grid(GRIDS / "tutorial.yaml")
     file = io.StringIO()
     console = Console(file=file, width=80, color_system=None)
-    console.print(plan_view(grid, {trial.trial_id for trial in other.trials}, RuntimeEstimate(), 2))
+    ahead = forecast(grid, {trial.trial_id for trial in other.trials}, RuntimeEstimate(), States())
+    console.print(plan_view(grid, ahead, 2))
     assert file.getvalue().startswith("longer: 42 trials, 0 done, 42 to train, about ")
+
+
+def test_states_that_are_there_and_states_to_come_are_told():
+    grid = grid_of({"arch": "seq2seq", "len": 2, "mem": 300, "epochs": [5000, 10000, 20000]}, keep_state=True)
+    assert (
+        plan(grid, done=1)
+        == """
+asked: 3 trials, 1 done, 2 to train, about 6 min on 2 cores (pace measured on 1
+trial)
+
+  arch     len  mem  epochs  trials  done  to train   core time
+  seq2seq  2    300   5,000       1     1         0           –
+  seq2seq  2    300  10,000       1     0         1  2 min 42 s
+  seq2seq  2    300  20,000       1     0         1  2 min 42 s
+
+  1 trial to train will go on from the states of shorter ones, which saves
+  10,000 epochs.
+  keep_state: the states of all trials take about 45 MB in states/.
+  epochs is an axis: the held-out curves of the longest trials show every
+  smaller number of epochs, too (eval_every), so the shorter trials are not
+  needed for that.
+"""
+    )
 
 
 def test_a_plan_that_this_machine_cannot_run_promises_no_time():

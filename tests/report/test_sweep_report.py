@@ -174,38 +174,52 @@ def test_what_holds_for_every_cell_is_told_once_and_without_marks(tmp_path: Path
     content = planned({"arch": ["echo"], "len": [2, 3], "mem": [4, 8], "seed": [0, 1, 2]}, **FEW)
     came = [trial for trial in trials_of(content) if trial.seed == 1]
     text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, synthetic_results(came)))))
-    assert "exact-match, one run; ± over 5 sequences" in text
+    assert "exact-match, one run, 95 % over its sequences" in text
     assert "  each cell: 1 seed × 5 sequences × 20 windows\n  every cell: 1 of 3 seeds (2 not run)\n" in text
     assert "¹" not in text
 
 
-def test_what_a_plus_minus_is_over_is_told_only_where_one_stands(tmp_path: Path) -> None:
+def test_a_cell_of_one_seed_among_others_says_what_its_interval_is_over(tmp_path: Path) -> None:
     content = planned({"arch": ["echo"], "len": [2, 3, 4, 5], "mem": [4], "seed": [0, 1]}, **FEW)
     came = [trial for trial in trials_of(content) if trial.len < 4 or trial.seed == 0]
     results = synthetic_results(came, lambda trial: 1.0 if trial.len == 5 else 0.5)
     text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, results))))
-    assert "  ¹ 1 of 2 seeds (1 not run); ± over its 5 sequences\n  ² 1 of 2 seeds (1 not run)\n" in text
-    assert re.search(r"^    4 │ 0\.\d\d ±\S+¹\n    5 │ 1\.00²$", text, re.MULTILINE)
+    assert "exact-match, mean over 2 seeds, 95 %\n" in text
+    assert "  ¹ 1 of 2 seeds (1 not run); 95 % over its sequences\n" in text
+    # All of 5 sequences right: 0.025 ** (1 / 5) = 0.478.
+    assert re.search(r"^    4 │ 0\.\d\d \.\d\d–\S+ ¹\n    5 │ 1\.00 \.47–1 ¹$", text, re.MULTILINE)
 
 
-def test_one_run_without_a_plus_minus_names_none(tmp_path: Path) -> None:
-    content = planned({"arch": ["echo"], "len": [2], "mem": [4]}, **FEW)
+def test_a_cell_of_several_seeds_among_single_ones_says_so_too(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2, 3, 4], "mem": [4], "seed": [0, 1]}, **FEW)
+    came = [trial for trial in trials_of(content) if trial.len == 2 or trial.seed == 0]
+    text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, synthetic_results(came)))))
+    assert "exact-match, one run, 95 % over its sequences\n" in text
+    assert "  ¹ 2 seeds; 95 % over seeds\n  ² 1 of 2 seeds (1 not run)\n" in text
+
+
+def test_one_run_of_one_sequence_has_no_interval(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2], "mem": [4]}, defaults={"eval_sequences": 1})
     results = synthetic_results(trials_of(content), lambda _: 1.0)
     text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, results))))
     assert "exact-match, one run\n" in text
-    assert "±" not in text
+    assert "    2 │ 1.00\n" in text
+    assert "95 %" not in text
 
 
+@pytest.mark.parametrize("several", [True, False])
 @pytest.mark.parametrize("sequences", [1, 4])
-def test_the_legend_says_where_no_plus_minus_stands(tmp_path: Path, sequences: int) -> None:
+def test_the_legend_explains_the_intervals_that_are_shown(
+    tmp_path: Path, sequences: int, several: bool
+) -> None:
     axes = {"arch": ["echo"], "len": [2, 3], "mem": [4]}
     content = planned({**axes, "seed": [0, 1]}, defaults={"eval_sequences": sequences})
-    came = trials_of(content)[:-1]
-    results = synthetic_results(came, lambda trial: 1.0 if trial.seed else 0.5)
-    text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, results))))
-    why = "all replicates are equal" + (", or for one run of one sequence" if sequences == 1 else "")
-    assert f"No ± is shown if {why}.\n" in text
-    assert ("over its" in text) == (sequences > 1)
+    came = [trial for trial in trials_of(content) if trial.seed == 0 or (several and trial.len == 2)]
+    text = drawn(report_view(analyse(write_sweep(tmp_path / "s", content, synthetic_results(came)))))
+    over_sequences = sequences > 1
+    assert ("Ranges are 95 % intervals (Korn & Graubard)" in text) == (several or over_sequences)
+    assert ("Over seeds: for other weights and other data.\n" in text) == several
+    assert ("Over sequences: for this network and other sequences" in text) == over_sequences
 
 
 def test_a_mem_without_results_says_so(tmp_path: Path) -> None:

@@ -38,8 +38,9 @@ def failed(trial_id, words="bad luck"):
 
 def finished(trial_id, of=None, cut=0):
     parts = [(trained / f"{of or trial_id}.{n}").read_bytes() for n in range(3)]
-    sizes = tuple(map(len, parts))
-    message = Finished(trial_id=trial_id, exact_match=0.5, seconds=1.0, host="here", sizes=sizes)
+    sizes = (*map(len, parts), None)
+    numbers = {"exact_match": 0.5, "seconds": 1.0, "inherited_epochs": 0}
+    message = Finished(trial_id=trial_id, host="here", sizes=sizes, **numbers)
     connection.send(message, b"".join(parts)[cut:])
 
 def rounds():
@@ -156,12 +157,12 @@ def test_checkpoints_are_kept_and_given_when_they_are_wanted(sweep: Any, ledger:
     script = """
 for number, (trials, ids) in enumerate(rounds()):
     if number == 0:
-        assert not any(one.has_checkpoint for one in trials)
+        assert not any(one.has_state for one in trials)
         connection.send(Checkpoint(trial_id=ids[0]), b"half-way")
         for one in ids: failed(one)
         saved = ids[0]
         continue
-    assert {one.settings.trial_id for one in trials if one.has_checkpoint} == {saved}
+    assert {one.settings.trial_id for one in trials if one.has_state} == {saved}
     event(Wanted, saved)
     assert connection.receive() == (Checkpoint(trial_id=saved), b"half-way")
     event(Wanted, "echo-len9")

@@ -17,6 +17,7 @@ from raysweep.protocol import (
     Finished,
     Lost,
     Message,
+    NotUsed,
     Progress,
     ProtocolError,
     Ready,
@@ -32,7 +33,7 @@ from raysweep.trial.settings import TrialSettings
 TRIAL = TrialSettings(arch="echo", len=2, mem=4, seed=0, learning_rate=0.1 + 0.2)
 
 MESSAGES: list[Message] = [
-    Train(trials=(Assignment(settings=TRIAL, attempt=1, timeout_s=900.0, has_checkpoint=True),)),
+    Train(trials=(Assignment(settings=TRIAL, attempt=1, timeout_s=900.0, has_state=True, keep_state=True),)),
     Checkpoint(trial_id="a"),
     Stop(),
     Ready(slots=2),
@@ -40,9 +41,12 @@ MESSAGES: list[Message] = [
     Lost(reason="\udcff".encode(errors="replace").decode()),
     Started(trial_id="a"),
     Progress(trial_id="a", epoch=3, loss=0.1 + 0.2, accuracy=1 / 3),
-    Finished(trial_id="a", exact_match=None, seconds=1.5, host="h", sizes=(3, None, 2)),
+    Finished(
+        trial_id="a", exact_match=None, seconds=1.5, inherited_epochs=0, host="h", sizes=(3, None, 2, None)
+    ),
     Failed(trial_id="a", kind="memory", message="m", traceback="t", host="h"),
     Wanted(trial_id="a"),
+    NotUsed(trial_id="a", reason="made on another processor"),
     RoundEnded(reason="", no_worker=False),
 ]
 

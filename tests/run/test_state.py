@@ -108,6 +108,30 @@ def test_the_second_round_in_a_row_without_a_worker_ends_the_run() -> None:
         state.end_round("", no_worker=True)
 
 
+def test_a_trial_waits_for_the_state_of_a_shorter_one() -> None:
+    chain = [TRIALS[0].model_copy(update={"epochs": epochs}) for epochs in (2_000, 1_000)]
+    long, short = chain
+    state = state_of([*chain, TRIALS[1]])
+    state.keep_state = True
+    assert state.begin_round() == [TRIALS[1], short]
+    after = state.estimate.seconds(long, after=1_000)
+    assert state.eta() == pytest.approx(state.estimate.seconds(TRIALS[1]) + after)  # one after the other
+    for one in (TRIALS[1], short):
+        state.finish(one.trial_id, 0.5, 40.0)
+    state.end_round("", no_worker=False)
+    assert state.begin_round() == [long]
+
+
+def test_a_trial_does_not_wait_for_one_that_is_out_of_attempts() -> None:
+    long, short = (TRIALS[0].model_copy(update={"epochs": epochs}) for epochs in (2_000, 1_000))
+    state = state_of([long, short], retries=0)
+    state.keep_state = True
+    assert state.begin_round() == [short]
+    state.fail(short.trial_id, "no luck")
+    state.end_round("", no_worker=False)
+    assert state.begin_round() == [long]
+
+
 def test_a_round_is_bounded() -> None:
     state = state_of([TrialSettings(arch="echo", len=2, mem=4, seed=n) for n in range(ROUND + 1)])
     assert len(state.begin_round()) == ROUND
@@ -129,7 +153,7 @@ def test_what_is_left_weighs_its_cost(clock: Clock) -> None:
     state.start(IDS[2])
     state.progress(IDS[2], 3_250, 2.1, 0.3)
     left = [state.estimate.seconds(trial) for trial in state.missing.values()]
-    half_done = state.estimate.seconds(TRIALS[2]) * 3_250 / 5_000
+    half_done = state.estimate.seconds(TRIALS[2]) - state.estimate.seconds(TRIALS[2], after=3_250)
     assert state.eta() == pytest.approx((sum(left) - half_done) / 2)
     clock.now += ETA_REFRESH_S / 2
     assert state.eta() == pytest.approx((sum(left) - half_done) / 2 - ETA_REFRESH_S / 2)

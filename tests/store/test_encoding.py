@@ -94,10 +94,10 @@ def test_the_columns_are_the_contract() -> None:
         *settings, "sequence_index", "window_index", "input", "expected", "predicted", "confidence", "exact",
     ]  # fmt: skip
     assert TRIALS.names == [
-        *settings, "status", "loss", "accuracy", "exact_match", "position_accuracy", "updates", "trace_s",
-        "train_s", "eval_s", "attempt", "started", "ended", "host", "cpu_model", "device", "threads",
-        "versions", "layers",
-        "predictions_size", "predictions_sha256", "curves_size", "curves_sha256",
+        *settings, "status", "loss", "accuracy", "exact_match", "position_accuracy", "updates",
+        "inherited_epochs", "trace_s", "train_s", "eval_s", "attempt", "started", "ended", "host",
+        "cpu_model", "device", "threads", "versions", "layers", "predictions_size",
+        "predictions_sha256", "curves_size", "curves_sha256",
     ]  # fmt: skip
     assert [str(TRIALS.field(name).type) for name in ("arch", "len", "learning_rate", "started")] == [
         "string", "int64", "double", "timestamp[us, tz=UTC]",

@@ -204,4 +204,4 @@ def test_a_second_writer_is_refused_and_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(LockedError), Ledger(tmp_path / "lengths").open_for_writing():
             pass
         assert temporary.exists()
-        assert writer.checkpoint("a-b") == b"one"
+        assert writer.saved.checkpoint("a-b", []) == b"one"

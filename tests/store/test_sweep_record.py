@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from raysweep.machine import package_versions
+from raysweep.run.environment import run_environment
 from raysweep.store import sweep_record
-from raysweep.store.environment import package_versions, run_environment
 from raysweep.store.ledger import Ledger
 from raysweep.store.sweep_record import RunEnvironment, SweepRecord
 
