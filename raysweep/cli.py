@@ -181,10 +181,10 @@ def show(
 
     Shows settings, layers, learning curve, expected and predicted integers.
     """
-    from raysweep.report.trial_report import find_trial, trial_view
+    from raysweep.report.trial_report import trial_view
 
     ledger = _ledger(sweep)
-    _print(trial_view(ledger, find_trial(ledger, trial)))
+    _print(trial_view(ledger, ledger.find_trial(trial)))
 
 
 @app.command()

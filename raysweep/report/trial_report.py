@@ -13,12 +13,9 @@ from rich.text import Text
 from raysweep.report.wrapped import Wrapped
 from raysweep.store.encoding import DecodedTrial
 from raysweep.store.ledger import Failure, Ledger
-from raysweep.store.trial_lookup import find_trial, read_trial
 from raysweep.text import TOGETHER, bar, clean_text, count, duration, setting, share
 from raysweep.trial.result import Curve, Ints, LayerWeight, Predictions
 from raysweep.trial.settings import TrialSettings
-
-__all__ = ["find_trial", "trial_view"]
 
 _SHOWN_WINDOWS = 25
 _CURVE_POINTS = 20
@@ -30,7 +27,7 @@ def trial_view(ledger: Ledger, trial_id: str) -> RenderableType:
     Raises:
         ResultsError: one of the trial's files is damaged or missing.
     """
-    trial = read_trial(ledger, trial_id)
+    trial = ledger.trial(trial_id)
     settings = [] if trial.settings is None else [_settings(trial.settings)]
     if trial.finished is not None:
         return Group(_heading(trial.finished), *settings, *_finished(trial.finished))

@@ -24,22 +24,6 @@ from raysweep.store.trial_manifest import SCHEMA_VERSION, Digest, Manifest, read
 from raysweep.trial.result import Curve, LayerWeight, Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
 
-__all__ = [
-    "CURVES",
-    "PREDICTIONS",
-    "SCHEMA_VERSION",
-    "TRIALS",
-    "DecodedTrial",
-    "EncodedTrial",
-    "Provenance",
-    "check_version",
-    "decode",
-    "encode",
-    "read_row",
-    "read_table",
-    "settings_of",
-]
-
 _VERSION_KEY: Final = "raysweep.schema"
 _MANIFEST_KEY: Final = "raysweep.manifest"
 _PLAIN: Final = ("updates", "inherited_epochs", "trace_s", "train_s", "eval_s", "device")

@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from raysweep.errors import GridError, ResultsError, StorageError, UnknownSchemaError, UsageError
 from raysweep.grid import grid_from_content
@@ -35,6 +35,9 @@ from raysweep.trial.cost import Measured
 from raysweep.trial.settings import TrialSettings
 from raysweep.trial.states import States
 from raysweep.trial.training_state import MadeWith
+
+if TYPE_CHECKING:
+    from raysweep.store.trial_lookup import TrialRecord
 
 __all__ = ["Damage", "Failure", "Ledger", "SweepRecord", "VerifyReport", "Writer"]
 
@@ -161,6 +164,32 @@ class Ledger:
             return States(headers_in(folder), here)
         finally:
             folder.close()
+
+    def find_trial(self, prefix: str) -> str:
+        """Complete a prefix of a trial's id, among trials that are committed, failed or planned.
+
+        Raises:
+            UsageError: no trial matches, or more than one; the message lists candidates.
+        """
+        from raysweep.store.trial_lookup import completed  # and Arrow, which few commands need
+
+        known = sorted({*self.committed(), *self.failures(), *(self.planned() or ())})
+        if not known:
+            raise self.no_sweep()
+        return completed(prefix, known, self.paths.folder)
+
+    def trial(self, trial_id: str) -> "TrialRecord":
+        """Read everything that is known about a trial.
+
+        Raises:
+            ResultsError: one of the trial's files is damaged or missing.
+        """
+        from raysweep.store.trial_lookup import TrialRecord, committed_trial
+
+        if (committed := committed_trial(self.paths, trial_id)) is not None:
+            return committed
+        planned = self.planned() or {}
+        return TrialRecord(trial_id, planned.get(trial_id), None, self.failures().get(trial_id))
 
     def no_sweep(self) -> UsageError:
         """Return the error for a folder without results."""

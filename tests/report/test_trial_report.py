@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 
 from raysweep.errors import ResultsError, UsageError
-from raysweep.report.trial_report import find_trial, trial_view
+from raysweep.report.trial_report import trial_view
 from raysweep.store.ledger import Ledger
 from raysweep.trial.result import Curve
 from raysweep.trial.settings import TrialSettings
@@ -128,18 +128,18 @@ def test_nothing_that_a_failure_says_steers_the_terminal(
 def test_any_unique_beginning_finds_a_trial(
     ledger: Ledger, trials: Sequence[TrialSettings], prefix: str, index: int
 ) -> None:
-    assert find_trial(ledger, prefix) == trials[index].trial_id
+    assert ledger.find_trial(prefix) == trials[index].trial_id
 
 
 def test_a_whole_id_is_found_whatever_came_of_the_trial(
     ledger: Ledger, trials: Sequence[TrialSettings]
 ) -> None:
-    assert [find_trial(ledger, trial.trial_id) for trial in trials] == [trial.trial_id for trial in trials]
+    assert [ledger.find_trial(trial.trial_id) for trial in trials] == [trial.trial_id for trial in trials]
 
 
 def test_an_ambiguous_beginning_lists_its_trials(ledger: Ledger, trials: Sequence[TrialSettings]) -> None:
     with pytest.raises(UsageError) as caught:
-        find_trial(ledger, "seq2seq")
+        ledger.find_trial("seq2seq")
     first, *listed = str(caught.value).splitlines()
     assert first == "seq2seq: 4 trials match; give a longer prefix:"
     assert listed == [f"  {trial.trial_id}" for trial in trials[:4]]
@@ -149,12 +149,12 @@ def test_an_unknown_trial_is_answered_with_some_that_there_are(ledger: Ledger) -
     with pytest.raises(
         UsageError, match=r"(?s)seq2seq-len5: no trial in .* matches; the closest are:\n  seq2seq-len4"
     ):
-        find_trial(ledger, "seq2seq-len5")
+        ledger.find_trial("seq2seq-len5")
 
 
 def test_no_sweep_at_all(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no sweep has written here"):
-        find_trial(Ledger(tmp_path / "nothing"), "echo")
+        Ledger(tmp_path / "nothing").find_trial("echo")
 
 
 @pytest.mark.parametrize("kind", ["predictions", "curves"])

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from raysweep.errors import ResultsError, UnknownSchemaError
 from raysweep.store import checksum, encoding, trial_manifest
-from raysweep.store.encoding import CURVES, PREDICTIONS, TRIALS, decode, encode, read_row, read_table
+from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
+from raysweep.store.encoding import decode, encode, read_row, read_table
 from raysweep.store.trial_manifest import read_manifest
 from raysweep.trial.result import TrialResult
 from raysweep.trial.settings import TrialSettings

@@ -7,7 +7,6 @@ import pytest
 
 from raysweep.errors import ResultsError, StorageError
 from raysweep.store.ledger import Ledger
-from raysweep.store.trial_lookup import read_trial
 from tests.ledgers import entries
 
 
@@ -45,7 +44,7 @@ def test_a_trial_with_a_link_is_refused_and_the_path_is_named_once(
     path.rename(tmp_path / "target")
     path.symlink_to(tmp_path / "target")
     with pytest.raises(ResultsError, match="symbolic link") as raised:
-        read_trial(filled, trial_id)
+        filled.trial(trial_id)
     assert str(raised.value).count(str(path)) == 1
 
 
