@@ -1,5 +1,6 @@
 """This machine: cores and their model, GPUs, packages, the user's tasks, and out-of-memory kills."""
 
+import hashlib
 import os
 import platform
 from contextlib import suppress
@@ -23,15 +24,28 @@ def local_gpus() -> int:
     return len(list(Path("/dev").glob("nvidia[0-9]*")))
 
 
-@cache
 def cpu_model() -> str:
     """Return the processor's model, as the system names it."""
+    return _cpu().get("model name") or platform.processor() or platform.machine()
+
+
+def cpu_features() -> str:
+    """Return a digest of the processor's instructions, which may differ between processors of one name."""
+    told = "\n".join(
+        _cpu().get(name, "") for name in ("cpu family", "model", "stepping", "flags", "Features")
+    )
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+@cache
+def _cpu() -> dict[str, str]:
+    """Return what Linux says of the first processor."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 @cache

@@ -76,7 +76,7 @@ def longest_facets(cells: Iterable[Cell]) -> list[Facet]:
     A cell without a result gives way to a shorter one that has some.
     """
     longest: dict[_Key, Cell] = {}
-    for cell in sorted(cells, key=lambda cell: (bool(cell.counts), cell.settings["epochs"])):
+    for cell in sorted(cells, key=lambda cell: (bool(cell.counts or cell.diverged), cell.settings["epochs"])):
         longest[tuple(value for name, value in cell.settings.items() if name != "epochs")] = cell
     return _facets(longest.values(), _ALL_BUT_EPOCHS)
 

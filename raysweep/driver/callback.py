@@ -70,13 +70,13 @@ class ReportingCallback(Callback):
     def _finish(self, trial_id: str, finished: Mapping[str, Any]) -> None:
         try:
             message, payload = _packed(trial_id, finished, self._hosts[trial_id])
+            self.link.send(message, payload)
         except Exception as error:
             logger.exception("the result of %s cannot be sent", trial_id)
             words = f"{type(error).__name__}: {plain_text(str(error))}"
             self.fail(trial_id, Cause("error", words, traceback.format_exc()))
         else:
             self.running.pop(trial_id, None)
-            self.link.send(message, payload)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Report why an attempt failed."""

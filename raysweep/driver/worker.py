@@ -27,6 +27,9 @@ REPORT_S: Final = 2.0
 CHECKPOINT_S: Final = 120.0
 """Seconds of training between two checkpoints; a shorter trial makes none."""
 
+LARGEST_STATE: Final = 2**30
+"""Bytes of a state that is kept; that of a network of some 90 million weights is larger."""
+
 
 class Task(NamedTuple):
     """What a worker is to train."""
@@ -107,7 +110,7 @@ class Worker(Trainable):
             try:
                 return Training(settings, Worker._steps, ray.get(self._state)), ""
             except ResultsError as error:
-                not_used = str(error)
+                not_used = str(error.__cause__ or error)
         return Training(settings, Worker._steps), not_used
 
     def _finish(self, training: "Training") -> dict[str, Any]:
@@ -124,8 +127,13 @@ class Worker(Trainable):
         exact = None if result.predictions is None else float(result.predictions.exact.mean())
         return {
             "trial": encode(result, provenance),
-            "state": training.state() if self._task.keep_state else None,
+            "state": self._kept(training),
             "exact_match": exact,
             "seconds": result.trace_s + result.train_s + result.eval_s,
             "inherited_epochs": result.inherited_epochs,
         }
+
+    def _kept(self, training: "Training") -> bytes | None:
+        """Return the state if it is to be kept, and not too large to be sent."""
+        state = training.state() if self._task.keep_state else None
+        return None if state is None or len(state) > LARGEST_STATE else state

@@ -20,6 +20,8 @@ from raysweep.trial.result import Curve, Floats, TrialResult
 from raysweep.trial.settings import TrialSettings
 from raysweep.trial.training_state import MadeWith, StateHeader, pack, unpack
 
+MadeWith.here(threads=0, device="")  # reads source and versions now: they may change while a trial is trained
+
 GROWTH: Final = 8
 """Largest growth in epochs between calls of the compiled loop, while the loop's speed is being learnt."""
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from raysweep.grid import Grid
 from raysweep.report.wrapped import Wrapped
 from raysweep.text import count, duration, ranges
-from raysweep.trial.cost import START_S, RuntimeEstimate, makespan, state_bytes
+from raysweep.trial.cost import ROUND_S, START_S, RuntimeEstimate, makespan, state_bytes
 from raysweep.trial.head_start import HeadStart, head_starts, in_rounds
 from raysweep.trial.settings import TrialSettings, usual_n_in
 from raysweep.trial.states import States
@@ -34,6 +34,8 @@ class Forecast:
     """What each missing trial goes on from, by id."""
     measured: int
     """Trials on whose runtimes the estimate is based."""
+    unusable: Mapping[str, int]
+    """Numbers of saved states that missing trials cannot go on from, by the reason."""
 
 
 def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, states: States) -> Forecast:
@@ -48,7 +50,8 @@ def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, state
     missing = {trial.trial_id: trial for trial in grid.trials if trial.trial_id not in done}
     starts = head_starts(missing.values(), states.epochs, keep_state=grid.keep_state)
     seconds = {one: estimate.seconds(trial, starts[one].epochs) for one, trial in missing.items()}
-    return Forecast(missing, seconds, starts, estimate.n_measured)
+    unusable = states.unusable(missing.values())
+    return Forecast(missing, seconds, starts, estimate.n_measured, unusable)
 
 
 def plan_view(grid: Grid, ahead: Forecast, cpus: int, gpus: int = 0) -> RenderableType:
@@ -88,21 +91,26 @@ def _remarks(grid: Grid, ahead: Forecast) -> Iterator[str]:
         )
     if grid.keep_state:
         size = sum(map(state_bytes, grid.trials)) / 1e6
-        yield f"keep_state: the states of all trials take about {size:,.0f} MB in states/."
-    if any(len(epochs) > 1 for epochs in _budgets(grid.trials).values()):
+        about = f"about {size:,.0f} MB" if size >= 1 else "less than 1 MB"
+        yield f"keep_state: the states of all trials take {about} in states/."
+    for reason, states in ahead.unusable.items():
+        yield f"{count(states, 'saved state')} not used, {reason}."
+    if ahead.missing and _on_the_curves(grid.trials):
         yield (
             "epochs is an axis: the held-out curves of the longest trials show every smaller number of "
             "epochs, too (eval_every), so the shorter trials are not needed for that."
         )
 
 
-def _budgets(trials: Iterable[TrialSettings]) -> Mapping[str, set[int]]:
-    """Return the numbers of epochs of trials that are alike otherwise and evaluated during training."""
-    budgets: dict[str, set[int]] = defaultdict(set)
+def _on_the_curves(trials: Iterable[TrialSettings]) -> bool:
+    """Return whether some trials differ in epochs alone, and the longest one's curve shows the others."""
+    budgets: dict[str, list[TrialSettings]] = defaultdict(list)
     for trial in trials:
-        if trial.eval_every:
-            budgets[trial.beginning].add(trial.epochs)
-    return budgets
+        budgets[trial.beginning].append(trial)
+    several = [sorted(alike, key=lambda trial: trial.epochs) for alike in budgets.values() if len(alike) > 1]
+    return bool(several) and all(
+        trial.eval_every and trial.epochs % trial.eval_every == 0 for alike in several for trial in alike[:-1]
+    )
 
 
 def _headline(grid: Grid, ahead: Forecast, cpus: int, gpus: int) -> str:
@@ -120,7 +128,8 @@ def _headline(grid: Grid, ahead: Forecast, cpus: int, gpus: int) -> str:
         return f"{counts}, but not here: a trial asks for {asked}, this run has {available}"
     basis = f"measured on {count(ahead.measured, 'trial')}" if ahead.measured else "assumed"
     rounds = in_rounds(missing, ahead.head_starts)
-    wall = START_S + sum(makespan((ahead.seconds[one] for one in each), slots) for each in rounds)
+    training = sum(makespan((ahead.seconds[one] for one in each), slots) for each in rounds)
+    wall = START_S + ROUND_S * (len(rounds) - 1) + training
     return f"{counts}, about {duration(wall, rough=True)} on {count(cpus, 'core')} (pace {basis})"
 
 

@@ -45,7 +45,9 @@ def _heading(trial: DecodedTrial) -> Text:
     seconds = result.trace_s + result.train_s + result.eval_s
     place = f"{duration(seconds)} on {provenance.host}, {result.device}"
     attempt = [f"attempt {provenance.attempt}"] if provenance.attempt > 1 else []
-    return _title(result.settings.trial_id, result.status, place, *attempt)
+    inherited = result.inherited_epochs
+    went_on = [f"{count(inherited, 'epoch')} from a shorter trial"] if inherited else []
+    return _title(result.settings.trial_id, result.status, place, *attempt, *went_on)
 
 
 def _settings(settings: TrialSettings) -> Wrapped:

@@ -27,7 +27,7 @@ from raysweep.run.signals import THIS_PROCESS, Signals, blocked
 from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
 from raysweep.run.temporary import remove_left_overs
-from raysweep.store.ledger import Ledger, Writer
+from raysweep.store.ledger import Damage, Ledger, Writer
 from raysweep.store.lock import release
 from raysweep.trial.cost import RuntimeEstimate
 from raysweep.trial.training_state import made_here
@@ -139,10 +139,13 @@ class Run:
         if self.ledger.record() is None and paths.record.exists():
             say(f"{paths.record}: not valid; set aside in {paths.damaged}, and written anew")
         self.state = self._new_state(RuntimeEstimate(self.ledger.timings()))
-        self.writer.saved.find_states(made_here(self.grid.resources) if self.options.private else None)
+        damaged: list[Damage] = []
+        self.writer.saved.find(made_here(self.grid.resources) if self.options.private else None, damaged)
+        for damage in damaged:
+            say(f"{damage.path}: {damage.what}; set aside in {paths.damaged}, not used")
         for difference, count in self.writer.saved.states.unusable(self.state.missing.values()).items():
-            states = "1 state is" if count == 1 else f"{count} states are"
-            say(f"{paths.states}: {states} not used, {difference}; what is missing is trained without")
+            states = "1 saved state is" if count == 1 else f"{count} saved states are"
+            say(f"{paths.folder}: {states} not used, {difference}; what is missing is trained without")
 
     def _train_with(self, driver: Driver) -> None:
         """Train round after round, until nothing is missing that has an attempt left."""

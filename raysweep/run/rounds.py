@@ -78,7 +78,7 @@ class Rounds:
             settings=settings,
             attempt=self.state.attempt(trial_id),
             timeout_s=self.state.timeout_s(settings),
-            has_state=self.writer.saved.can_go_on(settings),
+            has_state=bool(self.writer.saved.states.usable(settings)),
             keep_state=self.keep_state,
         )
 
@@ -124,7 +124,9 @@ class Rounds:
             case Checkpoint():
                 self.writer.put_checkpoint(event.trial_id, payload)
             case NotUsed():
-                self.display.tell(f"{event.trial_id} is trained from the start: {event.reason}")
+                self.display.tell(
+                    f"{event.trial_id} is trained from the start; a saved state is {event.reason}"
+                )
             case Finished():
                 self._commit(event, payload)
             case Failed() if not self.signals.pending:  # the signal may have gone to its worker, too

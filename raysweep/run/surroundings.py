@@ -23,6 +23,12 @@ LEFT_OUT: Final = (
     "RAY_AIR_LOCAL_CACHE_DIR",  # with either of these two every Tuner refuses to start
     "TUNE_RESULT_DIR",
     "KERAS_HOME",  # a keras.json, which may ask for another backend or for other floats
+    "ONEDNN_MAX_CPU_ISA",  # these six would change the last bits of what is computed
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
     "PYTHONPATH",  # composed below
 )
 """Variables that are not passed on."""

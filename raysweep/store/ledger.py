@@ -152,18 +152,23 @@ class Ledger:
         ]
 
     def states(self, here: MadeWith | None) -> States:
-        """Return the training states of this folder, from which longer trials go on.
+        """Return the checkpoints and states of this folder, from which trials go on.
 
         Args:
             here: what the trials will be trained with; None for any state.
         """
-        if not os.path.lexists(self.paths.states):
-            return States((), here)
-        folder = Folder(self.paths.states)
-        try:
-            return States(headers_in(folder), here)
-        finally:
-            folder.close()
+        states = States({}, here)
+        saved = {Paths.CHECKPOINT_SUFFIX: self.paths.checkpoints, Paths.STATE_SUFFIX: self.paths.states}
+        for suffix, path in saved.items():
+            if os.path.lexists(path):
+                folder = Folder(path)
+                try:
+                    for name, header in headers_in(folder, suffix):
+                        if header is not None:
+                            states.add(name, header)
+                finally:
+                    folder.close()
+        return states
 
     def find_trial(self, prefix: str) -> str:
         """Complete a prefix of a trial's id, among trials that are committed, failed or planned.

@@ -25,22 +25,25 @@ class SavedTraining:
     def __init__(
         self, checkpoints: Folder, states: Folder, quarantine: Callable[[Folder, str], None]
     ) -> None:
-        """Take the folders; no state is known before `find_states`."""
-        self._checkpoints, self._folder, self._quarantine = checkpoints, states, quarantine
-        self.states = States()
+        """Take the folders; nothing is known of what they hold before `find`."""
+        self._folders = {Paths.CHECKPOINT_SUFFIX: checkpoints, Paths.STATE_SUFFIX: states}
+        self._quarantine = quarantine
+        self.states = States({})
 
-    def find_states(self, here: MadeWith | None) -> None:
-        """Find the training states of this folder.
+    def find(self, here: MadeWith | None, damaged: list[Damage]) -> None:
+        """Find what trials can go on from.
 
         Args:
             here: what the trials will be trained with; None if a worker decides what it can use.
+            damaged: list to which files that are no states are added, which are quarantined.
         """
-        self.states = States(headers_in(self._folder), here)
-
-    def can_go_on(self, settings: TrialSettings) -> bool:
-        """Return whether there is something for a trial to go on from; it may turn out to be damaged."""
-        name = file_name(settings.trial_id, Paths.CHECKPOINT_SUFFIX)
-        return self._checkpoints.has(name) or bool(self.states.usable(settings))
+        self.states = States({}, here)
+        for suffix, folder in self._folders.items():
+            for name, header in headers_in(folder, suffix):
+                if header is not None:
+                    self.states.add(name, header)
+                else:
+                    self._read(folder, name, damaged)  # of another raysweep, or damaged
 
     def put_checkpoint(self, trial_id: str, data: bytes) -> None:
         """Store a checkpoint from which a long trial can go on, in place of the previous one.
@@ -48,7 +51,7 @@ class SavedTraining:
         Raises:
             StorageError: the checkpoint cannot be written; the previous one is kept.
         """
-        self._checkpoints.put(file_name(trial_id, Paths.CHECKPOINT_SUFFIX), checksum.append(data))
+        self._put(Paths.CHECKPOINT_SUFFIX, trial_id, data)
 
     def put_state(self, trial_id: str, data: bytes) -> None:
         """Store the last training state of a trial that is about to be committed.
@@ -56,35 +59,33 @@ class SavedTraining:
         Raises:
             StorageError: the state cannot be written.
         """
-        self._folder.put(file_name(trial_id, Paths.STATE_SUFFIX), checksum.append(data))
-        with suppress(ResultsError):
-            self.states.add(read_header(data[:LARGEST_HEADER]))
+        self._put(Paths.STATE_SUFFIX, trial_id, data)
 
-    def checkpoint(self, trial_id: str, damaged: list[Damage]) -> bytes | None:
-        """Return the trial's latest checkpoint; None if there is none, or if it is damaged.
-
-        Args:
-            trial_id: the trial.
-            damaged: list to which a damaged file is added, which is quarantined.
-        """
-        return self._read(self._checkpoints, file_name(trial_id, Paths.CHECKPOINT_SUFFIX), damaged)
+    def forget_checkpoint(self, settings: TrialSettings) -> None:
+        """Note that a trial's checkpoint is removed, because the trial is committed."""
+        self.states.discard(file_name(settings.trial_id, Paths.CHECKPOINT_SUFFIX), settings)
 
     def latest(self, settings: TrialSettings, damaged: list[Damage]) -> bytes | None:
-        """Return the latest state that a trial can go on from: its own checkpoint, or a state that was kept.
+        """Return the latest state or checkpoint that a trial can go on from; None if there is none.
 
         Args:
             settings: the trial.
             damaged: list to which damaged files are added, which are quarantined.
         """
-        checkpoint = self.checkpoint(settings.trial_id, damaged)
-        for header in self.states.usable(settings):
-            if checkpoint is not None and _epoch(checkpoint) >= header.epoch:
-                break
-            name = file_name(header.settings.trial_id, Paths.STATE_SUFFIX)
-            if (state := self._read(self._folder, name, damaged)) is not None:
+        for name, header in self.states.usable(settings):
+            folder = self._folders[name[name.index(".") :]]
+            if (state := self._read(folder, name, damaged)) is not None:
                 return state
-            self.states.discard(header)
-        return checkpoint
+            self.states.discard(name, header.settings)
+        return None
+
+    def _put(self, suffix: str, trial_id: str, data: bytes) -> None:
+        folder, name = self._folders[suffix], file_name(trial_id, suffix)
+        if folder.has_folder(name):
+            self._quarantine(folder, name)
+        folder.put(name, checksum.append(data))
+        with suppress(ResultsError):
+            self.states.add(name, read_header(data[:LARGEST_HEADER]))
 
     def _read(self, folder: Folder, name: str, damaged: list[Damage]) -> bytes | None:
         try:
@@ -97,22 +98,18 @@ class SavedTraining:
             return None
 
 
-def headers_in(folder: Folder) -> Iterator[StateHeader]:
-    """Read the headers of a folder's states; skip what is no state, torn, or under another trial's name."""
-    for name in folder.names():
-        trial_id = trial_of(name, Paths.STATE_SUFFIX)
-        try:
-            start = folder.get(name, LARGEST_HEADER) if trial_id else None
-            header = read_header(start) if start else None
-        except (ResultsError, StorageError):
+def headers_in(folder: Folder, suffix: str) -> Iterator[tuple[str, StateHeader | None]]:
+    """Read the headers of a folder's states, by file name; None for what is no state of this raysweep.
+
+    A state under another trial's name is left out.
+    """
+    for name in sorted(folder.names()):
+        if (trial_id := trial_of(name, suffix)) is None:
             continue
-        if header is not None and header.settings.trial_id == trial_id:
-            yield header
-
-
-def _epoch(state: bytes) -> int:
-    """Return the epochs of a state; 0 if it is of another version of raysweep."""
-    try:
-        return read_header(state[:LARGEST_HEADER]).epoch
-    except ResultsError:
-        return 0
+        try:
+            header = read_header(folder.get(name, LARGEST_HEADER) or b"")
+        except (ResultsError, StorageError):
+            yield name, None
+            continue
+        if header.settings.trial_id == trial_id:
+            yield name, header

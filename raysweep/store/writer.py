@@ -45,7 +45,7 @@ class Writer:
                 self._states,
                 self._damaged,
             ) = (self._open(Folder.create(path)) for path in paths.subfolders)
-            for folder in (self._folder, self._trials, self._predictions, self._curves):
+            for folder in (self._folder, *self._written()):
                 folder.require_writable()
             self._committed = _ids(self._trials, Paths.TABLE_SUFFIX)
             self.saved = SavedTraining(self._checkpoints, self._states, self._quarantine_file)
@@ -53,6 +53,10 @@ class Writer:
             self.close()
             raise
         self._record: SweepRecord | None = None
+
+    def _written(self) -> tuple[Folder, ...]:
+        """Return the subfolders that a run writes to while trials are trained."""
+        return self._trials, self._predictions, self._curves, self._checkpoints, self._states
 
     def close(self) -> None:
         """Close the folders."""
@@ -120,9 +124,8 @@ class Writer:
         trial_id = trial.trial_id
         if trial_id in self._committed:
             return
-        _validate(trial)
-        if state is not None:
-            self.saved.put_state(trial_id, state)
+        settings = _validated(trial)
+        not_kept = None if state is None else self._keep(trial_id, state)
         name = trial_id + Paths.TABLE_SUFFIX
         try:
             self._put_tables(name, trial)
@@ -132,6 +135,19 @@ class Writer:
         self._committed.add(trial_id)
         self._remove(self._failures, trial_id + Paths.FAILURE_SUFFIX)
         self._remove(self._checkpoints, trial_id + Paths.CHECKPOINT_SUFFIX)
+        self.saved.forget_checkpoint(settings)
+        if not_kept is not None:
+            raise StorageError(
+                f"{trial_id} is committed, but its state is not kept: {not_kept}"
+            ) from not_kept
+
+    def _keep(self, trial_id: str, state: bytes) -> StorageError | None:
+        """Store a trial's state; a result is never lost for it, so an error is returned."""
+        try:
+            self.saved.put_state(trial_id, state)
+        except StorageError as error:
+            return error
+        return None
 
     def _put_tables(self, name: str, trial: "EncodedTrial") -> None:
         if trial.predictions is None:
@@ -237,12 +253,13 @@ def _ids(folder: Folder, suffix: str) -> set[str]:
     return {found for name in folder.names() if (found := trial_of(name, suffix)) is not None}
 
 
-def _validate(trial: "EncodedTrial") -> None:
-    """Raise an error unless the row and the tables belong together and to the trial."""
+def _validated(trial: "EncodedTrial") -> TrialSettings:
+    """Return the trial's settings; raise an error unless the row and the tables belong together and to it."""
     manifest = read_manifest(trial.trials)
-    of_row = TrialSettings(**manifest.counts.settings).trial_id
-    if not trial.trial_id == manifest.trial_id == of_row:
-        raise ResultsError(f"the row sent for {trial.trial_id!r} belongs to {of_row!r}")
+    settings = TrialSettings(**manifest.counts.settings)
+    if not trial.trial_id == manifest.trial_id == settings.trial_id:
+        raise ResultsError(f"the row sent for {trial.trial_id!r} belongs to {settings.trial_id!r}")
     sent = None if trial.predictions is None else Digest.of(trial.predictions)
     if sent != manifest.predictions or Digest.of(trial.curves) != manifest.curves:
         raise ResultsError(f"the tables sent for {trial.trial_id!r} do not match the checksums in its row")
+    return settings

@@ -21,6 +21,8 @@ STEP_S: Final = 20e-6
 """Seconds of overhead in each unrolled timestep of each update; most of a small network's time."""
 TRACE_S: Final = 0.5
 """Seconds to trace a trial's compiled steps; some trials share them."""
+ROUND_S: Final = 4.0
+"""Seconds of each further round: its workers import TensorFlow and trace again."""
 START_S: Final = 10.0
 """Seconds before the first trial of a run trains: Ray starts, and workers import TensorFlow."""
 
@@ -73,9 +75,11 @@ def assumed_seconds(settings: TrialSettings, after: int = 0) -> float:
     left = max(settings.epochs - after, 0)
     update = update_seconds(settings)
     evaluated = settings.eval_sequences * (settings.windows // settings.batch_size)
-    evaluations = -(-left // settings.eval_every) if settings.eval_every else 1
+    evaluations = 1
+    if every := settings.eval_every:
+        evaluations += (settings.epochs - 1) // every - max(after - 1, 0) // every
     updates = left * (settings.windows // settings.batch_size)
-    return TRACE_S + updates * update + max(evaluations, 1) * evaluated * update / 3
+    return TRACE_S + updates * update + evaluations * evaluated * update / 3
 
 
 class Measured(NamedTuple):

@@ -6,9 +6,12 @@ the other, each from the state of the one before.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from raysweep.trial.settings import TrialSettings
+
+WORTH_WAITING: Final = 0.1
+"""Share of a trial's epochs for which it waits for a shorter one: another round costs seconds, too."""
 
 
 class HeadStart(NamedTuple):
@@ -38,20 +41,28 @@ def head_starts(
         before: TrialSettings | None = None
         for settings in sorted(trials, key=lambda settings: settings.epochs):
             start = HeadStart(saved(settings))
-            if keep_state and before is not None and before.epochs > start.epochs:
+            if keep_state and before is not None and _is_worth(before.epochs - start.epochs, settings):
                 start = HeadStart(before.epochs, before.trial_id)
             found[settings.trial_id] = start
             before = settings
     return found
 
 
+def _is_worth(epochs: int, settings: TrialSettings) -> bool:
+    return epochs >= WORTH_WAITING * settings.epochs
+
+
 def in_rounds(trial_ids: Iterable[str], starts: Mapping[str, HeadStart]) -> list[list[str]]:
     """Sort trials into rounds: each waits for none, or for one of the round before."""
     rounds: list[list[str]] = []
+    round_of: dict[str, int] = {}
     for trial_id in trial_ids:
-        depth, start = 0, starts.get(trial_id)
-        while start is not None and start.waits_for is not None:
-            depth, start = depth + 1, starts.get(start.waits_for)
-        rounds.extend([] for _ in range(depth + 1 - len(rounds)))
-        rounds[depth].append(trial_id)
+        waiting = [trial_id]
+        while waiting[-1] not in round_of and (start := starts.get(waiting[-1])) and start.waits_for:
+            waiting.append(start.waits_for)
+        first = round_of.get(waiting[-1], 0)
+        for number, one in enumerate(reversed(waiting), start=first):
+            round_of[one] = number
+        rounds.extend([] for _ in range(round_of[trial_id] + 1 - len(rounds)))
+        rounds[round_of[trial_id]].append(trial_id)
     return rounds

@@ -13,14 +13,14 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raysweep.errors import ResultsError
-from raysweep.machine import cpu_model, package_versions
+from raysweep.machine import cpu_features, cpu_model, package_versions
 from raysweep.trial.resources import Resources
 from raysweep.trial.settings import TrialSettings
 
 LAYOUT: Final = 3
 """Version of the header and the arrays; raise it with any change to them, their order or the loop."""
 
-LARGEST_HEADER: Final = 2**16
+LARGEST_HEADER: Final = 2**13
 """Bytes from the start of a state that certainly contain its header."""
 
 _COMPUTING: Final = ("tensorflow", "keras", "numpy")
@@ -40,6 +40,8 @@ class MadeWith(BaseModel):
     versions: Mapping[str, str]
     """Versions of the packages that compute, by name."""
     cpu_model: str
+    cpu_features: str
+    """Digest of the processor's instructions."""
     device: str
     """`cpu`, or the GPU's name."""
     threads: int
@@ -52,6 +54,7 @@ class MadeWith(BaseModel):
             source=_source(),
             versions={name: one for name, one in package_versions().items() if name in _COMPUTING},
             cpu_model=cpu_model(),
+            cpu_features=cpu_features(),
             device=device,
             threads=threads,
         )
@@ -67,6 +70,8 @@ class MadeWith(BaseModel):
             return f"made with cpu = {self.threads}, here {here.threads}"
         if (self.cpu_model, self.device) != (here.cpu_model, here.device):
             return f"made on {self.cpu_model}, {self.device}, here {here.cpu_model}, {here.device}"
+        if self.cpu_features != here.cpu_features:
+            return f"made on another {self.cpu_model}, with other instructions"
         return ""
 
 

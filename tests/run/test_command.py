@@ -43,6 +43,10 @@ def finished(trial_id, of=None, cut=0):
     message = Finished(trial_id=trial_id, host="here", sizes=sizes, **numbers)
     connection.send(message, b"".join(parts)[cut:])
 
+def state(settings):
+    from raysweep.trial.training_state import MadeWith, StateHeader, pack
+    return pack(StateHeader(settings=settings, epoch=25, made_with=MadeWith.here(1, "cpu")), b"arrays")
+
 def rounds():
     while True:
         request, _ = connection.receive()
@@ -158,13 +162,14 @@ def test_checkpoints_are_kept_and_given_when_they_are_wanted(sweep: Any, ledger:
 for number, (trials, ids) in enumerate(rounds()):
     if number == 0:
         assert not any(one.has_state for one in trials)
-        connection.send(Checkpoint(trial_id=ids[0]), b"half-way")
+        half_way = state(trials[0].settings)
+        connection.send(Checkpoint(trial_id=ids[0]), half_way)
         for one in ids: failed(one)
         saved = ids[0]
         continue
     assert {one.settings.trial_id for one in trials if one.has_state} == {saved}
     event(Wanted, saved)
-    assert connection.receive() == (Checkpoint(trial_id=saved), b"half-way")
+    assert connection.receive() == (Checkpoint(trial_id=saved), half_way)
     event(Wanted, "echo-len9")
     assert connection.receive() == (Checkpoint(trial_id="echo-len9"), b"")
     for one in ids: finished(one)

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from raysweep.store.ledger import Damage, Ledger
-from tests.ledgers import damage_of, encoded
+from tests.ledgers import checkpoint_of, damage_of, encoded
 from tests.sweeps import ENVIRONMENT
 
 
@@ -91,9 +91,8 @@ def test_a_torn_record_or_failure_or_checkpoint_is_reported_and_hinders_nothing(
     }
     assert len(filled.committed()) == 4
     with filled.open_for_writing() as writer:
-        assert writer.saved.checkpoint(trial_id, []) is None
         writer.put_checkpoint(trial_id, b"new")
-        assert writer.saved.checkpoint(trial_id, []) == b"new"
+        assert checkpoint_of(filled, trial_id) == b"new"
 
 
 def test_a_record_changed_in_any_byte_is_reported(filled: Ledger) -> None:
@@ -127,7 +126,7 @@ def test_any_entry_in_the_place_of_a_file_is_quarantined(
     with filled.open_for_writing() as writer:
         assert len(writer.check()) == 2
         damaged: list[Damage] = []
-        assert writer.saved.checkpoint(missing.trial_id, damaged) is None  # read when it is used
+        writer.saved.find(None, damaged)
         assert [one.path for one in damaged] == [filled.paths.checkpoint(missing.trial_id)]
         assert row.stem not in writer.committed
         writer.commit(missing)

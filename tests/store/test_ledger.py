@@ -11,7 +11,7 @@ from raysweep.errors import ResultsError, StorageError, UsageError
 from raysweep.store.encoding import EncodedTrial, encode
 from raysweep.store.ledger import Ledger
 from raysweep.store.sweep_record import Failure
-from tests.ledgers import encoded, entries
+from tests.ledgers import checkpoint_of, encoded, entries
 from tests.make_results import MOMENT, PROVENANCE, synthetic_result, synthetic_settings
 
 
@@ -128,15 +128,15 @@ def test_any_text_of_a_failure_can_be_kept(ledger: Ledger) -> None:
 def test_a_checkpoint_is_kept_until_the_trial_succeeds(ledger: Ledger) -> None:
     trial = encoded()
     with ledger.open_for_writing() as writer:
-        assert writer.saved.checkpoint(trial.trial_id, []) is None
+        assert checkpoint_of(ledger, trial.trial_id) is None
         writer.put_checkpoint(trial.trial_id, b"one")
         writer.put_checkpoint(trial.trial_id, b"two")
     with ledger.open_for_writing() as writer:
-        assert writer.saved.checkpoint(trial.trial_id, []) == b"two"
+        assert checkpoint_of(ledger, trial.trial_id) == b"two"
         writer.commit(trial)
-        assert writer.saved.checkpoint(trial.trial_id, []) is None
+        assert checkpoint_of(ledger, trial.trial_id) is None
         writer.put_checkpoint(trial.trial_id, b"late")
-        assert writer.saved.checkpoint(trial.trial_id, []) is None
+        assert checkpoint_of(ledger, trial.trial_id) is None
     assert not any("checkpoints" in name for name in entries(ledger.paths.folder))
 
 
@@ -145,7 +145,7 @@ def test_an_id_that_could_escape_the_folder_is_refused(ledger: Ledger, name: str
     with ledger.open_for_writing() as writer:
         for act in (
             lambda: writer.put_checkpoint(name, b""),
-            lambda: writer.saved.checkpoint(name, []) or 1 / 0,
+            lambda: writer.saved.put_state(name, b""),
             lambda: writer.record_failure(failure(name)),
         ):
             with pytest.raises((ResultsError, ZeroDivisionError)):

@@ -15,6 +15,7 @@ import pytest
 from raysweep.errors import LockedError
 from raysweep.store.ledger import Ledger
 from raysweep.store.lock import Holder, live_holder, lock, release
+from tests.ledgers import checkpoint_of
 
 HOLD = """
 import sys
@@ -204,4 +205,4 @@ def test_a_second_writer_is_refused_and_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(LockedError), Ledger(tmp_path / "lengths").open_for_writing():
             pass
         assert temporary.exists()
-        assert writer.saved.checkpoint("a-b", []) == b"one"
+        assert checkpoint_of(ledger, "a-b") == b"one"

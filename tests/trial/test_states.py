@@ -31,6 +31,11 @@ def state(epochs: int, made_with: MadeWith = HERE, **changes: Any) -> StateHeade
     return StateHeader(settings=trial(epochs, **changes), epoch=epochs, made_with=made_with)
 
 
+def states_of(*headers: StateHeader, here: MadeWith | None = HERE) -> States:
+    """States in files called by their number."""
+    return States({f"{number}.state": header for number, header in enumerate(headers)}, here)
+
+
 def test_trials_share_their_beginning_if_they_differ_only_in_epochs() -> None:
     assert trial(100).beginning == trial(200).beginning
     others = [trial(100, seed=1), trial(100, eval_every=50), trial(100, learning_rate=0.1)]
@@ -38,8 +43,12 @@ def test_trials_share_their_beginning_if_they_differ_only_in_epochs() -> None:
 
 
 def test_the_latest_state_with_no_more_epochs_is_the_one() -> None:
-    states = States([state(100), state(300), state(200), state(500), state(400, seed=1)], HERE)
-    assert [one.epoch for one in states.usable(trial(400))] == [300, 200, 100]
+    states = states_of(state(100), state(300), state(200), state(500), state(400, seed=1))
+    assert [(name, one.epoch) for name, one in states.usable(trial(400))] == [
+        ("1.state", 300),
+        ("2.state", 200),
+        ("0.state", 100),
+    ]
     assert states.epochs(trial(400)) == 300
     assert states.epochs(trial(300)) == 300  # its own: the row was lost
     assert states.epochs(trial(99)) == 0
@@ -47,20 +56,20 @@ def test_the_latest_state_with_no_more_epochs_is_the_one() -> None:
 
 
 def test_a_state_that_turned_out_to_be_damaged_gives_way_to_the_one_before() -> None:
-    states = States([state(100), state(300)], HERE)
-    states.discard(state(300))
+    states = states_of(state(100), state(300))
+    states.discard("1.state", trial(300))
     assert states.epochs(trial(400)) == 100
-    states.add(state(200))
+    states.add("0.state", state(200))
     assert states.epochs(trial(400)) == 200
 
 
 def test_states_made_with_something_else_are_counted_by_what_it_was() -> None:
-    states = States([state(100), state(200, ELSEWHERE), state(300, ELSEWHERE), state(900, ELSEWHERE)], HERE)
+    states = states_of(state(100), state(200, ELSEWHERE), state(300, ELSEWHERE), state(900, ELSEWHERE))
     assert states.epochs(trial(400)) == 100
     ((words, count),) = states.unusable([trial(400), trial(500)]).items()
     assert count == 2
     assert words == f"made on a 486, cpu, here {HERE.cpu_model}, cpu"
-    assert States([state(200, ELSEWHERE)]).epochs(trial(400)) == 200  # a worker decides
+    assert states_of(state(200, ELSEWHERE), here=None).epochs(trial(400)) == 200  # a worker decides
 
 
 def test_a_chain_waits_link_by_link_and_only_if_states_are_kept() -> None:
@@ -83,6 +92,13 @@ def test_a_trial_does_not_wait_for_what_is_there_already() -> None:
     trials = [trial(300), trial(100)]
     starts = head_starts(trials, lambda settings: min(settings.epochs, 150), keep_state=True)
     assert starts == {trials[0].trial_id: HeadStart(150), trials[1].trial_id: HeadStart(100)}
+
+
+def test_a_trial_does_not_wait_for_a_tiny_head_start() -> None:
+    trials = [trial(1000), trial(99), trial(100, seed=1), trial(1000, seed=1)]
+    starts = head_starts(trials, lambda _: 0, keep_state=True)
+    assert starts[trials[0].trial_id] == HeadStart(0)
+    assert starts[trials[3].trial_id] == HeadStart(100, trials[2].trial_id)
 
 
 def test_what_is_packed_is_unpacked_and_the_header_alone_is_read() -> None:
