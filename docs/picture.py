@@ -1,6 +1,6 @@
-"""Draws docs/report.svg: what `raysweep report results/reference` shows on a terminal of 80 columns.
+"""Draws docs/report.svg: what `raysweep report results/longer` shows on a terminal of 80 columns.
 
-Run it when the reference or the report's layout has changed::
+Run it when the results or the report's layout have changed::
 
     .venv/bin/python docs/picture.py
 
@@ -19,7 +19,7 @@ from raysweep.report.sweep_report import report_view
 from raysweep.store.ledger import Ledger
 
 ROOT: Final = Path(__file__).parents[1]
-REFERENCE: Final = Path("results/reference")
+RESULTS: Final = Path("results/longer")
 PICTURE: Final = ROOT / "docs" / "report.svg"
 
 WIDTH: Final = 80
@@ -49,10 +49,10 @@ def picture(folder: Path) -> str:
         _environ={},  # neither NO_COLOR nor COLUMNS decides what the picture looks like
     )
     console.print(report_view(analyse(Ledger(folder))))
-    svg = console.export_svg(title=f"raysweep report {REFERENCE}", unique_id="report")
+    svg = console.export_svg(title=f"raysweep report {RESULTS}", unique_id="report")
     svg = _WEB_FONT.sub("", svg).replace("Fira Code, monospace", _FONT).replace("<svg", _KEEP_SPACES, 1)
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(picture(ROOT / REFERENCE), encoding="utf-8")
+    PICTURE.write_text(picture(ROOT / RESULTS), encoding="utf-8")

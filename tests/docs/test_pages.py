@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from raysweep.analysis.aggregate import analyse
+from raysweep.report.sweep_report import report_view
 from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
+from raysweep.store.ledger import Ledger
 from raysweep.store.paths import Paths
 from raysweep.trial.settings import TrialSettings
 from tests.docs.pages import PAGES, ROOT, commands, names, rows, section
-from tests.sweeps import planned, synthetic_results, trials_of, write_sweep
+from tests.sweeps import drawn, planned, synthetic_results, trials_of, write_sweep
 
 FILES = ROOT / "docs" / "files.md"
 REFERENCE = ROOT / "results" / "reference"
+LONGER = ROOT / "results" / "longer"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -77,11 +81,27 @@ def test_a_deleted_row_makes_its_trial_missing(tmp_path: Path) -> None:
     assert not ledger.verify().damage
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="results/reference is not trained yet")
-def test_the_picture_is_the_report_of_the_reference() -> None:
+def test_the_picture_is_the_report_of_the_longest_grid() -> None:
     picture = runpy.run_path(str(ROOT / "docs" / "picture.py"))["picture"]
-    drawn = (ROOT / "docs" / "report.svg").read_text(encoding="utf-8")
-    assert drawn == picture(REFERENCE), "out of date: run docs/picture.py"
+    drawn_before = (ROOT / "docs" / "report.svg").read_text(encoding="utf-8")
+    assert drawn_before == picture(LONGER), "out of date: run docs/picture.py"
+
+
+def test_the_page_on_longer_sequences_shows_what_the_report_shows() -> None:
+    page = (ROOT / "docs" / "longer.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- longer-report: begin -->\n```\n")[2].partition("```\n")[0]
+    report = drawn(report_view(analyse(Ledger(LONGER))))
+    lines = [line for line in report.splitlines() if not line.startswith("  each cell:")]
+    maps = "\n".join(line.rstrip() for line in lines)
+    assert len(shown.splitlines()) > 15
+    assert shown.rstrip("\n") in maps
+
+
+def test_the_table_of_budgets_is_that_of_the_results() -> None:
+    table = runpy.run_path(str(ROOT / "docs" / "budgets.py"))["table"]
+    page = (ROOT / "docs" / "longer.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- budgets: begin -->\n")[2].partition("<!-- budgets: end -->")[0]
+    assert shown == table(LONGER), "out of date: run docs/budgets.py"
 
 
 def test_the_table_of_published_figures_has_ours_beside_them(tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ import duckdb
 import pytest
 
 import raysweep
+from raysweep.analysis.aggregate import analyse
 from raysweep.errors import RaysweepError
 from raysweep.grid import read_grid
+from raysweep.store.ledger import Ledger
+from raysweep.text import interval_ends
 from raysweep.trial.settings import DEFAULTS, TrialSettings
 from tests.command import RAYSWEEP
 from tests.command import raysweep as run_raysweep
@@ -198,7 +201,7 @@ def test_readme_says_nothing_of_commands_that_do_not_exist() -> None:
 
 
 @needs_reference
-def test_what_the_reference_teaches_is_what_it_says() -> None:
+def test_what_the_results_teach_is_what_they_say() -> None:
     """Each number and comparison of that paragraph, from the files."""
     sweep = raysweep.load(REFERENCE)
     exact = sweep.sql(
@@ -207,15 +210,21 @@ def test_what_the_reference_teaches_is_what_it_says() -> None:
     share = {(arch, length, mem): value for length, mem, arch, value in exact.fetchall()}
     assert all(share["echo", length, mem] == 1 for length in range(2, 9) for mem in (50, 150, 300))
     assert all(0.95 < share["echo", length, 16] < 1 for length in range(2, 9))
-    assert share["seq2seq", 2, 300] > 0.97
-    assert [int(100 * share["seq2seq", length, 300]) for length in (3, 4)] == [86, 64]
+    assert [int(100 * share["seq2seq", length, 300]) for length in (2, 4)] == [98, 64]
     assert all(share["seq2seq", length, 300] < 0.01 for length in (6, 7, 8))
-    for length in (3, 4, 5):
-        assert share["seq2seq", length, 50] < share["seq2seq", length, 150] < share["seq2seq", length, 300]
-    positions = sweep.sql(
-        "SELECT len, position_accuracy FROM trials WHERE arch = 'seq2seq' AND mem = 300 AND len >= 5"
-    ).fetchall()
-    for length in range(5, 9):
-        of = [accuracy for found, accuracy in positions if found == length]
-        mean = [sum(at) / len(of) for at in zip(*of, strict=True)]
-        assert min(mean[0], mean[-1]) > max(mean[1:-1])
+    cells = {
+        (cell.settings["len"], cell.settings["mem"]): cell
+        for cell in analyse(Ledger(ROOT / "results" / "longer")).cells
+    }
+    assert [int(100 * (cells[length, 300].exact_match or 0)) for length in (4, 6, 8)] == [97, 91, 80]
+    interval = cells[8, 300].interval
+    assert interval is not None
+    assert interval_ends(interval.low, interval.high) == ".72–.87"
+    assert [one.exact_match for one in cells[8, 300].evaluations if one.epoch == 5000] == [0]
+    for length in (2, 3, 4, 5):
+        of = [cells[length, mem].exact_match or 0 for mem in (150, 300)]
+        assert of[0] > of[1] - 0.01
+    assert int(100 * (cells[8, 150].exact_match or 0)) == 2
+    assert not any(
+        cells[length, mem].epochs_to_reach(0.99).epochs for length in (5, 6, 7, 8) for mem in (150, 300)
+    )
