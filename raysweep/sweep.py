@@ -16,9 +16,10 @@ from pyarrow.fs import LocalFileSystem
 
 from raysweep.analysis.aggregate import CELL_SETTINGS, analyse
 from raysweep.analysis.evaluations import REACH
-from raysweep.errors import ResultsError
+from raysweep.errors import ResultsError, UsageError
 from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
 from raysweep.store.ledger import Ledger
+from raysweep.store.saved_training import kept_state
 
 if TYPE_CHECKING:
     import duckdb
@@ -72,9 +73,11 @@ class Sweep:
             over seeds; null if not reached), `reached` (how many seeds) and `of` (how many have a result).
 
         Raises:
-            UsageError: the folder holds no sweep.
+            UsageError: the folder holds no sweep, or the level is not between 0 and 1.
             ResultsError: a committed file is damaged, or its schema is unknown to this version.
         """
+        if not 0 <= reach <= 1:
+            raise UsageError(f"found the level {reach}; give a share from 0 to 1, such as 0.9")
         cells = analyse(self._ledger).cells
         found = [cell.epochs_to_reach(reach) for cell in cells]
         settings = pa.Table.from_pylist([dict(cell.settings) for cell in cells], _CELLS)
@@ -85,6 +88,15 @@ class Sweep:
         ):
             settings = settings.append_column(name, pa.array(values, kind))
         return settings
+
+    def state(self, trial_id: str) -> bytes:
+        """Return the last training state of a trial of a grid with `keep_state`, for `raysweep.Training`.
+
+        Raises:
+            ResultsError: there is none, or it is damaged.
+            StorageError: it cannot be read.
+        """
+        return kept_state(self._ledger.paths.state(trial_id))
 
     @cached_property
     def _database(self) -> "duckdb.DuckDBPyConnection":

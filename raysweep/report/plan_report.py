@@ -36,6 +36,8 @@ class Forecast:
     """Trials on whose runtimes the estimate is based."""
     unusable: Mapping[str, int]
     """Numbers of saved states that missing trials cannot go on from, by the reason."""
+    stateless: int
+    """Finished trials that have kept no state."""
 
 
 def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, states: States) -> Forecast:
@@ -51,7 +53,8 @@ def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, state
     starts = head_starts(missing.values(), states.epochs, keep_state=grid.keep_state)
     seconds = {one: estimate.seconds(trial, starts[one].epochs) for one, trial in missing.items()}
     unusable = states.unusable(missing.values())
-    return Forecast(missing, seconds, starts, estimate.n_measured, unusable)
+    stateless = sum(trial.trial_id in done and not states.has_own(trial) for trial in grid.trials)
+    return Forecast(missing, seconds, starts, estimate.n_measured, unusable, stateless)
 
 
 def plan_view(grid: Grid, ahead: Forecast, cpus: int, gpus: int = 0) -> RenderableType:
@@ -86,15 +89,20 @@ def _remarks(grid: Grid, ahead: Forecast) -> Iterator[str]:
     inherited = [start.epochs for start in ahead.head_starts.values() if start.epochs]
     if inherited:
         yield (
-            f"{count(len(inherited), 'trial')} to train will go on from the states of shorter ones, "
+            f"{count(len(inherited), 'trial')} to train will go on from saved states, "
             f"which saves {sum(inherited):,} epochs."
         )
     if grid.keep_state:
         size = sum(map(state_bytes, grid.trials)) / 1e6
         about = f"about {size:,.0f} MB" if size >= 1 else "less than 1 MB"
-        yield f"keep_state: the states of all trials take {about} in states/."
+        yield f"keep_state: the states of these trials take {about} in states/."
+        if ahead.stateless:
+            yield (
+                f"{count(ahead.stateless, 'trial')} done without keep_state: "
+                "a longer one starts from the beginning."
+            )
     for reason, states in ahead.unusable.items():
-        yield f"{count(states, 'saved state')} not used, {reason}."
+        yield f"{count(states, 'saved state')} cannot be used: {reason}."
     if ahead.missing and _on_the_curves(grid.trials):
         yield (
             "epochs is an axis: the held-out curves of the longest trials show every smaller number of "

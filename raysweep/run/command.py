@@ -145,7 +145,7 @@ class Run:
             say(f"{damage.path}: {damage.what}; set aside in {paths.damaged}, not used")
         for difference, count in self.writer.saved.states.unusable(self.state.missing.values()).items():
             states = "1 saved state is" if count == 1 else f"{count} saved states are"
-            say(f"{paths.folder}: {states} not used, {difference}; what is missing is trained without")
+            say(f"{paths.folder}: {states} not used: {difference}")
 
     def _train_with(self, driver: Driver) -> None:
         """Train round after round, until nothing is missing that has an attempt left."""

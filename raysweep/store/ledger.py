@@ -32,6 +32,7 @@ from raysweep.store.verify import (
 )
 from raysweep.store.writer import Writer
 from raysweep.trial.cost import Measured
+from raysweep.trial.prefix import completed
 from raysweep.trial.settings import TrialSettings
 from raysweep.trial.states import States
 from raysweep.trial.training_state import MadeWith
@@ -152,11 +153,7 @@ class Ledger:
         ]
 
     def states(self, here: MadeWith | None) -> States:
-        """Return the checkpoints and states of this folder, from which trials go on.
-
-        Args:
-            here: what the trials will be trained with; None for any state.
-        """
+        """Return the checkpoints and states that trials can go on from with `here`, or with anything if None."""
         states = States({}, here)
         saved = {Paths.CHECKPOINT_SUFFIX: self.paths.checkpoints, Paths.STATE_SUFFIX: self.paths.states}
         for suffix, path in saved.items():
@@ -176,8 +173,6 @@ class Ledger:
         Raises:
             UsageError: no trial matches, or more than one; the message lists candidates.
         """
-        from raysweep.store.trial_lookup import completed  # and Arrow, which few commands need
-
         known = sorted({*self.committed(), *self.failures(), *(self.planned() or ())})
         if not known:
             raise self.no_sweep()
@@ -189,7 +184,7 @@ class Ledger:
         Raises:
             ResultsError: one of the trial's files is damaged or missing.
         """
-        from raysweep.store.trial_lookup import TrialRecord, committed_trial
+        from raysweep.store.trial_lookup import TrialRecord, committed_trial  # and Arrow, seldom needed
 
         if (committed := committed_trial(self.paths, trial_id)) is not None:
             return committed

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from raysweep.errors import ResultsError, StorageError
 from raysweep.store import checksum
-from raysweep.store.atomic_files import Folder
+from raysweep.store.atomic_files import Folder, read_file
 from raysweep.store.paths import Paths, file_name, trial_of
 from raysweep.store.verify import Damage
 from raysweep.trial.settings import TrialSettings
@@ -96,6 +97,18 @@ class SavedTraining:
             with suppress(StorageError):
                 self._quarantine(folder, name)
             return None
+
+
+def kept_state(path: Path) -> bytes:
+    """Read a state that was kept.
+
+    Raises:
+        ResultsError: there is none, or it is damaged.
+        StorageError: it cannot be read.
+    """
+    if (data := read_file(path)) is None:
+        raise ResultsError(f"{path}: no such state; only trials of a grid with keep_state: true have one")
+    return checksum.strip(data)
 
 
 def headers_in(folder: Folder, suffix: str) -> Iterator[tuple[str, StateHeader | None]]:

@@ -99,7 +99,8 @@ def saved_damage(paths: Iterable[Path]) -> Iterator[Damage]:
     for path in sorted(paths):
         data = bytes_of(path)
         if data is not None and not checksum.is_intact(data):
-            yield Damage(path, f"the {path.suffix.removeprefix('.')} does not match its checksum")
+            what = f"the {path.suffix.removeprefix('.')} does not match its checksum"
+            yield Damage(path, f"{what}; no result needs it, it may be deleted")
         elif data is not None and (owner := _owner(data)) not in (None, path.stem):
             yield Damage(path, f"the {path.suffix.removeprefix('.')} belongs to another trial, {owner}")
 

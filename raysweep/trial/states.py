@@ -30,6 +30,10 @@ class States:
         """Forget a file that is gone or damaged."""
         self._by_beginning[settings.beginning].pop(name, None)
 
+    def has_own(self, settings: TrialSettings) -> bool:
+        """Return whether there is a state that the trial itself made, be it usable or not."""
+        return any(header.settings == settings for _, header in self._related(settings))
+
     def usable(self, settings: TrialSettings) -> list[tuple[str, StateHeader]]:
         """Return the states that a trial can go on from, by the name of their file, the latest first."""
         found = [(name, one) for name, one in self._related(settings) if not self._difference(one)]

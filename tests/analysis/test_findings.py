@@ -194,14 +194,14 @@ def test_the_longest_training_stands_for_shorter_ones() -> None:
 
 def test_a_longer_training_without_results_gives_way() -> None:
     done = cell_of_seeds([10, 20], len=2)
-    for pending in (
-        cell_of_seeds(missing=1, len=2, epochs=400),
-        cell_of_seeds(diverged=1, len=2, epochs=400),
+    (facet,) = longest_facets([cell_of_seeds(missing=1, len=2, epochs=400), done])
+    assert [*facet.cells.values()] == [done]
+    diverged, finished = cell_of_seeds(diverged=1, len=2, epochs=400), cell_of_seeds([10, 20, 30], len=2)
+    for longer, cells in (
+        (diverged, [diverged, done]),
+        (finished, [done, finished]),
+        (finished, [finished, done]),
     ):
-        (facet,) = longest_facets([pending, done])
-        assert [*facet.cells.values()] == [done]
-    longer = cell_of_seeds([10, 20, 30], len=2)
-    for cells in ([done, longer], [longer, done]):
         (facet,) = longest_facets(cells)
         assert [*facet.cells.values()] == [longer]
 

@@ -67,7 +67,7 @@ def test_the_log_of_a_good_run_tells_of_no_failure(folder: Path) -> None:
 def test_a_run_leaves_its_results_and_nothing_else(folder: Path) -> None:
     results = folder / "results" / "tiny"
     names = {path.name for path in results.iterdir()}
-    kinds = {"trials", "predictions", "curves", "failures", "checkpoints", "damaged"}
+    kinds = {"trials", "predictions", "curves", "failures", "checkpoints", "states", "damaged"}
     assert names == kinds | {"sweep.json", "run.log"}
     files = {kind: len(list((results / kind).iterdir())) for kind in kinds}
     assert files == {
@@ -76,6 +76,7 @@ def test_a_run_leaves_its_results_and_nothing_else(folder: Path) -> None:
         "curves": 4,
         "failures": 0,
         "checkpoints": 0,
+        "states": 0,
         "damaged": 0,
     }
     assert list(Path(environment(folder)["TMPDIR"]).iterdir()) == []

@@ -130,9 +130,9 @@ trial)
   seq2seq  2    300  10,000       1     0         1  2 min 42 s
   seq2seq  2    300  20,000       1     0         1  2 min 42 s
 
-  1 trial to train will go on from the states of shorter ones, which saves
-  10,000 epochs.
-  keep_state: the states of all trials take about 45 MB in states/.
+  1 trial to train will go on from saved states, which saves 10,000 epochs.
+  keep_state: the states of these trials take about 45 MB in states/.
+  1 trial done without keep_state: a longer one starts from the beginning.
   epochs is an axis: the held-out curves of the longest trials show every
   smaller number of epochs, too (eval_every), so the shorter trials are not
   needed for that.
