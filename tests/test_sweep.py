@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import raysweep
-from raysweep.errors import ResultsError
+from raysweep.errors import ResultsError, UsageError
 from raysweep.store import columns
 from raysweep.store.encoding import encode
 from raysweep.store.ledger import Ledger
@@ -60,6 +60,26 @@ def test_the_datasets_have_every_committed_row_and_the_columns_of_the_schema(led
     windows = [len(r.predictions.exact) for r in trials() if r.predictions is not None]
     assert sweep.predictions.count_rows() == sum(windows)
     assert sweep.curves.count_rows() == sum(len(result.curve.epoch) for result in trials())
+
+
+def test_the_state_of_a_trial_is_read_and_its_absence_told(tmp_path: Path) -> None:
+    results = synthetic_results(trials_of(planned({"arch": ["echo"], "len": [2], "mem": [4]})))
+    ledger = write_sweep(tmp_path / "s", None, results)
+    (trial_id,) = ledger.committed()
+    with pytest.raises(ResultsError, match="no such state; only trials of a grid with keep_state"):
+        raysweep.load(ledger.paths.folder).state(trial_id)
+    with ledger.open_for_writing() as writer:
+        writer.saved.put_state(trial_id, b"a state")
+    assert raysweep.load(ledger.paths.folder).state(trial_id) == b"a state"
+    ledger.paths.state(trial_id).write_bytes(b"torn")
+    with pytest.raises(ResultsError, match="do not match their checksum"):
+        raysweep.load(ledger.paths.folder).state(trial_id)
+
+
+@pytest.mark.parametrize("level", [-0.1, 1.5])
+def test_a_level_that_is_no_share_is_refused(ledger: Ledger, level: float) -> None:
+    with pytest.raises(UsageError, match=f"found the level {level}"):
+        raysweep.load(ledger.paths.folder).epochs_to_reach(level)
 
 
 REACHED = """

@@ -1,6 +1,11 @@
 """The experiment: data, the two Keras networks, compiled training, evaluation; no Ray, no files."""
 
+import os
+
 from raysweep.experiment.backend import keras_on_tensorflow
+
+# Else TensorFlow warns at every update of some small networks.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 with keras_on_tensorflow():
     from raysweep.experiment.models import build_model

@@ -153,7 +153,7 @@ class Ledger:
         ]
 
     def states(self, here: MadeWith | None) -> States:
-        """Return the checkpoints and states that trials can go on from with `here`, or with anything if None."""
+        """Return the checkpoints and states that trials can go on from with `here`; with anything if None."""
         states = States({}, here)
         saved = {Paths.CHECKPOINT_SUFFIX: self.paths.checkpoints, Paths.STATE_SUFFIX: self.paths.states}
         for suffix, path in saved.items():
