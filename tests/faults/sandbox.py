@@ -109,7 +109,12 @@ class Sandbox:
     def workers(self) -> list[psutil.Process]:
         """The processes that train, or are about to."""
         agents = ("ray::Dashboard", "ray::RuntimeEnv")
-        return [process for process in self.processes("ray::") if not process.name().startswith(agents)]
+        found = []
+        for process in self.processes("ray::"):
+            with suppress(psutil.NoSuchProcess):  # since it was listed
+                if not process.name().startswith(agents):
+                    found.append(process)
+        return found
 
     def part(self, name: str) -> psutil.Process | None:
         """The keeper, or the driver, or a daemon that the driver has started, once it is there.
