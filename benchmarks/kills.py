@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,7 +144,9 @@ class Campaign:
     def _processes(self, victim: str, command: "subprocess.Popen[str]") -> list[psutil.Process]:
         """Find the processes that are such a victim."""
         if victim == "worker":
-            return [worker for worker in self.sandbox.workers() if "IDLE" not in worker.name()]
+            with suppress(psutil.NoSuchProcess):  # since it was listed
+                return [worker for worker in self.sandbox.workers() if "IDLE" not in worker.name()]
+            return []
         if victim == "command":
             return [psutil.Process(command.pid)] if psutil.pid_exists(command.pid) else []
         part = self.sandbox.part(victim)
