@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from raysweep.experiment import configure_threads
 from raysweep.experiment.adam import Variables
+from raysweep.experiment.compiled_steps import Steps
 from raysweep.experiment.lstm import State
 from raysweep.experiment.models import initial_weights
-from raysweep.experiment.steps import Steps
 from raysweep.experiment.training import _swapped
 from raysweep.trial.settings import TrialSettings
 

@@ -49,7 +49,7 @@ def report_json(analysis: SweepAnalysis, reach: float) -> str:
 
 
 def _cell_object(cell: Cell, reach: float) -> dict[str, Any]:
-    mastery = cell.epochs_to_reach(reach)
+    reached = cell.epochs_to_reach(reach)
     return {
         "settings": dict(cell.settings),
         "planned": cell.planned,
@@ -71,10 +71,10 @@ def _cell_object(cell: Cell, reach: float) -> dict[str, Any]:
             for one in cell.evaluations
         ],
         "epochs_to_reach": {
-            "reach": mastery.reach,
-            "median": mastery.median,
-            "reached": len(mastery.epochs),
-            "of": mastery.of,
+            "reach": reached.reach,
+            "median": reached.median,
+            "reached": len(reached.epochs),
+            "of": reached.of,
         },
     }
 
@@ -101,7 +101,7 @@ def report_csv(analysis: SweepAnalysis, reach: float) -> str:
 
 
 def _cell_row(cell: Cell, reach: float) -> dict[str, Any]:
-    mastery = cell.epochs_to_reach(reach)
+    reached = cell.epochs_to_reach(reach)
     interval = cell.interval
     bounds = (
         {}
@@ -127,9 +127,9 @@ def _cell_row(cell: Cell, reach: float) -> dict[str, Any]:
         "loss": _finite(cell.loss),
         "accuracy": _finite(cell.accuracy),
         "reach": reach,
-        "epochs_to_reach": mastery.median,
-        "reached": len(mastery.epochs),
-        "reached_of": mastery.of,
+        "epochs_to_reach": reached.median,
+        "reached": len(reached.epochs),
+        "reached_of": reached.of,
     }
 
 

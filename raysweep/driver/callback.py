@@ -17,7 +17,7 @@ from ray.tune.stopper import NoopStopper
 
 from raysweep.driver.cluster import Cluster
 from raysweep.driver.deadlines import Deadlines
-from raysweep.driver.failures import Cause, cause_of, plain_text
+from raysweep.driver.failure_causes import Cause, cause_of, plain_text
 from raysweep.driver.link import Link
 from raysweep.protocol import Checkpoint, Failed, Finished, NotUsed, Progress, RoundEnded, Started
 

@@ -42,7 +42,7 @@ class Cluster:
     """Of this machine, counted since the cluster was started."""
 
     def leave(self) -> None:
-        """Let go of a cluster that others use, too; a private one the keeper ends at once."""
+        """Disconnect from a shared cluster; a private one is ended by the keeper."""
         if not self.private:
             ray.shutdown()
 

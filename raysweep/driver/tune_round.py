@@ -15,7 +15,7 @@ from ray.tune.search import BasicVariantGenerator
 from raysweep.driver.callback import ReportingCallback, StopWhen
 from raysweep.driver.cluster import Cluster
 from raysweep.driver.deadlines import Deadlines
-from raysweep.driver.failures import blamed
+from raysweep.driver.failure_causes import blamed
 from raysweep.driver.link import Link
 from raysweep.driver.scheduler import TrialScheduler
 from raysweep.driver.tune_patches import apply_patches

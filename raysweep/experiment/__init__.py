@@ -8,9 +8,9 @@ from raysweep.experiment.backend import keras_on_tensorflow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 with keras_on_tensorflow():
+    from raysweep.experiment.compiled_steps import CompiledSteps
     from raysweep.experiment.models import build_model
     from raysweep.experiment.runtime import configure_threads
-    from raysweep.experiment.steps import CompiledSteps
     from raysweep.experiment.training import Training
     from raysweep.experiment.trial import run_trial
 

@@ -5,8 +5,8 @@ from functools import cached_property
 import numpy as np
 
 from raysweep.experiment.adam import Variables
+from raysweep.experiment.compiled_steps import Evaluated, Steps
 from raysweep.experiment.sequences import evaluation_sequence, windows_of
-from raysweep.experiment.steps import Evaluated, Steps
 from raysweep.trial.outcome import Evaluation
 from raysweep.trial.result import Ints, Predictions
 from raysweep.trial.settings import TrialSettings

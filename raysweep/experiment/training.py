@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from raysweep.errors import ResultsError
 from raysweep.experiment.adam import Variables, read
+from raysweep.experiment.compiled_steps import CompiledSteps
 from raysweep.experiment.evaluation import HeldOut
 from raysweep.experiment.lstm import swap_gates
 from raysweep.experiment.models import initial_weights, layer_weights
-from raysweep.experiment.steps import CompiledSteps
 from raysweep.trial.outcome import Evaluation
 from raysweep.trial.result import Curve, Floats, TrialResult
 from raysweep.trial.settings import TrialSettings

@@ -94,7 +94,7 @@ class UnrolledLSTM:
 
 
 def _forward(gates: Tensor, recurrent_kernel: Tensor, state: State | None) -> Timestep:
-    """Run one timestep; `gates` is its projected input, (batch, 4 units)."""
+    """Run one timestep; `gates` is its input times the kernel plus the bias, (batch, 4 * units)."""
     if state is not None:
         gates = gates + tf.matmul(state.hidden, recurrent_kernel)
     i, c, f, o = tf.split(gates, 4, axis=1)

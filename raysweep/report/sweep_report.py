@@ -14,8 +14,8 @@ from raysweep.analysis.aggregate import SweepAnalysis
 from raysweep.analysis.evaluations import REACH
 from raysweep.analysis.facets import facets
 from raysweep.analysis.findings import epochs_finding, finding
+from raysweep.report.epochs_map import epochs_facets, epochs_maps
 from raysweep.report.heatmap import heat_maps
-from raysweep.report.mastery import mastery_facets, mastery_maps
 from raysweep.report.positions import position_table
 from raysweep.report.wrapped import Wrapped
 from raysweep.text import clean_text, count, ranges
@@ -24,7 +24,7 @@ PLAN_UNKNOWN: Final = "sweep.json is missing or unreadable, so the planned trial
 """Warning that every form of the report on such a folder must carry."""
 
 _SHOWN_FAILURES = 5
-_MASTERY: Final = "Epochs: until two held-out evaluations in a row, or the last, have the level."
+_EPOCHS: Final = "Epochs: until two held-out evaluations in a row, or the last, have the level."
 
 
 def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float = REACH) -> RenderableType:
@@ -43,9 +43,9 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float
     current = facets(planned)
     former = facets(cell for cell in analysis.cells if not cell.planned and analysis.plan_known)
     positions = position_table(current, former, mem)
-    timed = mastery_facets(planned)
+    timed = epochs_facets(planned)
     parts: list[RenderableType] = [Group(*_header(analysis)), *heat_maps(current)]
-    parts.extend(mastery_maps(timed, reach))
+    parts.extend(epochs_maps(timed, reach))
     if positions is not None:
         parts.append(positions)
     if former:
@@ -56,7 +56,7 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float
     parts.append(Group(Text("findings", "bold"), *(Wrapped(text, 2, 4) for text in findings)))
     if analysis.failures:
         parts.append(Group(*_failures(analysis)))
-    if remarks := [*_remarks(analysis), *([_MASTERY] if timed else [])]:
+    if remarks := [*_remarks(analysis), *([_EPOCHS] if timed else [])]:
         parts.append(Group(*map(_remark, remarks)))
     return Group(*_spaced(parts))
 

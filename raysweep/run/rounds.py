@@ -109,7 +109,7 @@ class Rounds:
         self.driver.send(Checkpoint(trial_id=trial_id), state or b"")
 
     def _take(self, event: Message, payload: bytes) -> None:
-        """Take what a worker has done, or not; a late answer to what is done by now changes nothing."""
+        """Apply an event of a trial to the run; ignore events of trials that are not missing any more."""
         state = self.state
         if not isinstance(event, Started | Progress | Checkpoint | NotUsed | Finished | Failed):
             raise ClusterError(f"the driver sent a message out of turn: {event.type}")

@@ -25,9 +25,9 @@ LONGEST_PATH: Final = 20
 
 
 def temporary_folder() -> Path:
-    """Name a folder that does not exist yet, short enough for Ray's sockets.
+    """Return a path that does not exist yet, short enough for Ray's sockets.
 
-    Their paths, 84 bytes below it, may not be longer than 107.
+    A socket's path adds 84 bytes to the folder's, and may have 107 at most.
 
     Raises:
         StorageError: there is no temporary folder that can be written.

@@ -52,9 +52,9 @@ class TrialCounts(BaseModel):
     def _check(self) -> Self:
         done = self.status == "done"
         if len(self.exact_by_sequence) != (self.settings["eval_sequences"] if done else 0):
-            raise ValueError("the sequences are not those of the settings")
+            raise ValueError("another number of sequences than in the settings")
         if any(len(one.right) != self.settings["len"] for one in self.evaluations):
-            raise ValueError("the positions are not those of the settings")
+            raise ValueError("another number of positions than in the settings")
         if done and (not self.evaluations or self.evaluations[-1].exact != self.exact):
             raise ValueError("the last evaluation is not that of the trained network")
         return self

@@ -143,7 +143,7 @@ def _table_damage(paths: Paths, trial_id: str, manifest: Manifest) -> Iterator[D
             if digest is not None:
                 digest.check(_content(path))
             elif path.exists():
-                raise ResultsError("the trial diverged and must not have this file")
+                raise ResultsError("unexpected: the trial diverged, and a diverged trial has no predictions")
         except ResultsError as error:
             yield Damage(path, str(error))
 

@@ -7,7 +7,7 @@ import pytest
 
 from raysweep.errors import ResultsError
 from raysweep.experiment import CompiledSteps, Training, run_trial
-from raysweep.experiment.steps import MAX_SHAPES
+from raysweep.experiment.compiled_steps import MAX_SHAPES
 from raysweep.trial.result import TrialResult
 from raysweep.trial.settings import TrialSettings
 from raysweep.trial.training_state import pack, unpack

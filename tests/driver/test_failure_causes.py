@@ -8,7 +8,7 @@ pytestmark = pytest.mark.ray
 
 
 def explain(error: Exception, *, out_of_memory: bool = False) -> Any:
-    from raysweep.driver.failures import explain
+    from raysweep.driver.failure_causes import explain
 
     return explain(error, out_of_memory=out_of_memory)
 
@@ -77,7 +77,7 @@ RUNNING = {"t0": "aaaa", "t1": "bbbb", "t2": ""}
 def test_a_lost_controller_is_blamed_on_those_that_it_names_or_on_all(
     reason: str, trials: set[str], kind: str
 ) -> None:
-    from raysweep.driver.failures import blamed
+    from raysweep.driver.failure_causes import blamed
 
     found = blamed(reason, RUNNING)
     assert found.keys() == trials

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from raysweep.analysis.aggregate import Cell, analyse
 from raysweep.cli import app
-from raysweep.report.mastery import mastery_facets, mastery_maps
+from raysweep.report.epochs_map import epochs_facets, epochs_maps
 from raysweep.report.sweep_report import report_view
 from tests.analysis.learning import cell_of_seeds
 from tests.sweeps import assert_golden, drawn, planned, synthetic_results, trials_of, write_sweep
@@ -27,7 +27,7 @@ REMARK = "Epochs: until two held-out evaluations in a row, or the last, have the
 
 
 def maps(cells: Sequence[Cell], reach: float = 0.99) -> Group:
-    return Group(*mastery_maps(mastery_facets(cells), reach))
+    return Group(*epochs_maps(epochs_facets(cells), reach))
 
 
 def shown(*exact: Sequence[int], diverged: int = 0, missing: int = 0, reach: float = 0.99) -> list[str]:
@@ -54,7 +54,7 @@ def test_golden_at_80_columns() -> None:
             for n_out in (2, 3)
         ),
     ]
-    assert_golden("mastery.txt", drawn(maps(cells)))
+    assert_golden("epochs_map.txt", drawn(maps(cells)))
 
 
 @pytest.mark.parametrize(

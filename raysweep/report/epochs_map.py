@@ -14,7 +14,7 @@ from raysweep.text import count, level, number
 _DARK: Final = 0
 
 
-def mastery_facets(cells: Iterable[Cell]) -> list[Facet]:
+def epochs_facets(cells: Iterable[Cell]) -> list[Facet]:
     """Return the facets of the longest trials that were evaluated during their training."""
     return [facet for facet in longest_facets(cells) if any(map(_was_evaluated, facet.evaluated))]
 
@@ -23,12 +23,12 @@ def _was_evaluated(cell: Cell) -> bool:
     return len(cell.counts[0].evaluations) > 1
 
 
-def mastery_maps(facets: Iterable[Facet], reach: float) -> list[HeatMap]:
-    """Return a map per facet: the median over seeds of the epochs to a level of exact-match."""
-    return of_equal_width(_mastery_map(facet, reach) for facet in facets)
+def epochs_maps(facets: Iterable[Facet], reach: float) -> list[HeatMap]:
+    """Return a map per facet: each cell shows after how many epochs exact-match has the level `reach`."""
+    return of_equal_width(_epochs_map(facet, reach) for facet in facets)
 
 
-def _mastery_map(facet: Facet, reach: float) -> HeatMap:
+def _epochs_map(facet: Facet, reach: float) -> HeatMap:
     found = {at: facet.cells[at].epochs_to_reach(reach) for at in sorted(facet.cells)}
     seeds = Counter(one.of for one in found.values() if one.of)
     usual = max(seeds, key=lambda of: (seeds[of], of))
