@@ -19,7 +19,7 @@ from raysweep.analysis.evaluations import REACH
 from raysweep.errors import ResultsError, UsageError
 from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
 from raysweep.store.ledger import Ledger
-from raysweep.store.saved_training import kept_state
+from raysweep.store.saved_states import kept_state
 
 if TYPE_CHECKING:
     import duckdb

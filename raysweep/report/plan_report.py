@@ -16,7 +16,7 @@ from raysweep.text import count, duration, ranges
 from raysweep.trial.cost import ROUND_S, START_S, RuntimeEstimate, makespan, state_bytes
 from raysweep.trial.head_start import HeadStart, head_starts, in_rounds
 from raysweep.trial.settings import TrialSettings, usual_n_in
-from raysweep.trial.states import States
+from raysweep.trial.state_index import StateIndex
 
 _LISTED: Final = ("len", "mem", "seed")
 """Settings whose values share a cell; any other setting that differs is named above its table."""
@@ -40,7 +40,7 @@ class Forecast:
     """Finished trials that have kept no state."""
 
 
-def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, states: States) -> Forecast:
+def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, states: StateIndex) -> Forecast:
     """Find out what is missing of a grid, and how long it takes.
 
     Args:

@@ -134,7 +134,8 @@ class Run:
         planned = {settings.trial_id for settings in self.grid.trials}
         paths = self.ledger.paths
         for damage in self.writer.check():
-            then = "trained again" if damage.trial_id in planned else "not trained again: not of this grid"
+            again = damage.trial_id in planned
+            then = "its trial is trained again" if again else "its trial is not of this grid"
             say(f"{damage.path}: {damage.what}; set aside in {paths.damaged}, {then}")
         if self.ledger.record() is None and paths.record.exists():
             say(f"{paths.record}: not valid; set aside in {paths.damaged}, and written anew")

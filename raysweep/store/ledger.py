@@ -16,7 +16,7 @@ from raysweep.grid import grid_from_content
 from raysweep.store.atomic_files import Folder, refuse_link
 from raysweep.store.lock import live_holder, lock
 from raysweep.store.paths import Kind, Paths, trial_of
-from raysweep.store.saved_training import headers_in
+from raysweep.store.saved_states import headers_in
 from raysweep.store.sweep_record import Failure, SweepRecord, from_json
 from raysweep.store.trial_manifest import Manifest, read_manifest
 from raysweep.store.verify import (
@@ -34,7 +34,7 @@ from raysweep.store.writer import Writer
 from raysweep.trial.cost import Measured
 from raysweep.trial.prefix import completed
 from raysweep.trial.settings import TrialSettings
-from raysweep.trial.states import States
+from raysweep.trial.state_index import StateIndex
 from raysweep.trial.training_state import MadeWith
 
 if TYPE_CHECKING:
@@ -152,9 +152,9 @@ class Ledger:
             for counts in done
         ]
 
-    def states(self, here: MadeWith | None) -> States:
+    def states(self, here: MadeWith | None) -> StateIndex:
         """Return the checkpoints and states that trials can go on from with `here`; with anything if None."""
-        states = States({}, here)
+        states = StateIndex({}, here)
         saved = {Paths.CHECKPOINT_SUFFIX: self.paths.checkpoints, Paths.STATE_SUFFIX: self.paths.states}
         for suffix, path in saved.items():
             if os.path.lexists(path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from raysweep.errors import ResultsError, StorageError
 from raysweep.store.atomic_files import Folder
 from raysweep.store.paths import Paths, file_name, is_temporary, trial_of
-from raysweep.store.saved_training import SavedTraining
+from raysweep.store.saved_states import SavedStates
 from raysweep.store.sweep_record import Failure, RunEnvironment, SweepRecord, from_json, to_json
 from raysweep.store.trial_manifest import Digest, read_manifest
 from raysweep.store.verify import Damage, failure_damage, trial_damage
@@ -48,7 +48,7 @@ class Writer:
             for folder in (self._folder, *self._written()):
                 folder.require_writable()
             self._committed = _ids(self._trials, Paths.TABLE_SUFFIX)
-            self.saved = SavedTraining(self._checkpoints, self._states, self._quarantine_file)
+            self.saved = SavedStates(self._checkpoints, self._states, self._quarantine_file)
         except BaseException:
             self.close()
             raise

@@ -1,7 +1,7 @@
 """Head starts: epochs that a trial need not train, because a shorter one's state has them.
 
 Trials that differ only in `epochs` share their beginning. Where states are kept, they are trained one after
-the other, each from the state of the one before.
+the other, each from the state of the one before. This only plans; `store.saved_states` reads the states.
 """
 
 from collections import defaultdict

@@ -40,7 +40,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0
 
 
 class TrialSettings(BaseModel):
-    """All settings that determine one trial's numbers; frozen, closed, validated together.
+    """All settings that determine one trial's result; immutable, without unknown fields, checked together.
 
     Raises:
         pydantic.ValidationError: naming each field that is missing, unknown, of a wrong type, out of

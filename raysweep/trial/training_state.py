@@ -76,9 +76,9 @@ class MadeWith(BaseModel):
 
 
 def made_here(resources: Resources) -> MadeWith | None:
-    """Describe what trials that ask for these resources are trained with on this machine; None on a GPU.
+    """Describe what trials are trained with on this machine, to compare it with what made a saved state.
 
-    Only TensorFlow knows a GPU's name.
+    Return None if they ask for a GPU, whose name only TensorFlow can tell.
     """
     return None if resources.gpu else MadeWith.here(resources.threads, "cpu")
 

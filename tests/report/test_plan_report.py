@@ -6,7 +6,7 @@ from rich.console import Console
 from raysweep.grid import Grid, grid_from_content, read_grid
 from raysweep.report.plan_report import forecast, plan_view
 from raysweep.trial.cost import Measured, RuntimeEstimate, assumed_seconds
-from raysweep.trial.states import States
+from raysweep.trial.state_index import StateIndex
 
 GRIDS = Path(__file__).parents[2] / "grids"
 
@@ -20,7 +20,7 @@ def plan(grid: Grid, done: int = 0, cpus: int = 2) -> str:
     estimate = RuntimeEstimate(Measured(trial, 2 * assumed_seconds(trial)) for trial in finished)
     file = io.StringIO()
     console = Console(file=file, width=80, color_system=None)
-    ahead = forecast(grid, {trial.trial_id for trial in finished}, estimate, States({}))
+    ahead = forecast(grid, {trial.trial_id for trial in finished}, estimate, StateIndex({}))
     console.print(plan_view(grid, ahead, cpus))
     printed = file.getvalue().splitlines()
     assert all(len(line) <= 80 for line in printed)
@@ -112,7 +112,7 @@ def test_a_plan_without_trials_of_its_own_in_the_folder():
     grid, other = read_grid(GRIDS / "longer.yaml"), read_grid(GRIDS / "tutorial.yaml")
     file = io.StringIO()
     console = Console(file=file, width=80, color_system=None)
-    ahead = forecast(grid, {trial.trial_id for trial in other.trials}, RuntimeEstimate(), States({}))
+    ahead = forecast(grid, {trial.trial_id for trial in other.trials}, RuntimeEstimate(), StateIndex({}))
     console.print(plan_view(grid, ahead, 2))
     assert file.getvalue().startswith("longer: 42 trials, 0 done, 42 to train, about ")
 

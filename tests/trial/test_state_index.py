@@ -8,7 +8,7 @@ from raysweep.errors import ResultsError
 from raysweep.trial.head_start import HeadStart, head_starts, in_rounds
 from raysweep.trial.resources import Resources
 from raysweep.trial.settings import TrialSettings
-from raysweep.trial.states import States
+from raysweep.trial.state_index import StateIndex
 from raysweep.trial.training_state import (
     LARGEST_HEADER,
     MadeWith,
@@ -31,9 +31,9 @@ def state(epochs: int, made_with: MadeWith = HERE, **changes: Any) -> StateHeade
     return StateHeader(settings=trial(epochs, **changes), epoch=epochs, made_with=made_with)
 
 
-def states_of(*headers: StateHeader, here: MadeWith | None = HERE) -> States:
+def states_of(*headers: StateHeader, here: MadeWith | None = HERE) -> StateIndex:
     """States in files called by their number."""
-    return States({f"{number}.state": header for number, header in enumerate(headers)}, here)
+    return StateIndex({f"{number}.state": header for number, header in enumerate(headers)}, here)
 
 
 def test_trials_share_their_beginning_if_they_differ_only_in_epochs() -> None:

@@ -7,7 +7,7 @@ from raysweep.trial.settings import TrialSettings
 from raysweep.trial.training_state import MadeWith, StateHeader
 
 
-class States:
+class StateIndex:
     """Headers of the checkpoints and states of a results folder; each is read when a worker needs it.
 
     Args:

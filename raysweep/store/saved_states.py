@@ -10,11 +10,11 @@ from raysweep.store.atomic_files import Folder, read_file
 from raysweep.store.paths import Paths, file_name, trial_of
 from raysweep.store.verify import Damage
 from raysweep.trial.settings import TrialSettings
-from raysweep.trial.states import States
+from raysweep.trial.state_index import StateIndex
 from raysweep.trial.training_state import LARGEST_HEADER, MadeWith, StateHeader, read_header
 
 
-class SavedTraining:
+class SavedStates:
     """The folders `checkpoints/` and `states/`, for their only writer.
 
     Args:
@@ -29,16 +29,16 @@ class SavedTraining:
         """Take the folders; nothing is known of what they hold before `find`."""
         self._folders = {Paths.CHECKPOINT_SUFFIX: checkpoints, Paths.STATE_SUFFIX: states}
         self._quarantine = quarantine
-        self.states = States({})
+        self.states = StateIndex({})
 
     def find(self, here: MadeWith | None, damaged: list[Damage]) -> None:
         """Find what trials can go on from.
 
         Args:
             here: what the trials will be trained with; None if a worker decides what it can use.
-            damaged: list to which files that are no states are added, which are quarantined.
+            damaged: list to which files are added that are no valid states; they are quarantined.
         """
-        self.states = States({}, here)
+        self.states = StateIndex({}, here)
         for suffix, folder in self._folders.items():
             for name, header in headers_in(folder, suffix):
                 if header is not None:
