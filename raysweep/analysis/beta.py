@@ -60,7 +60,7 @@ def _beta(x: float, a: float, b: float) -> tuple[float, float]:
 
 
 def _fraction(x: float, a: float, b: float) -> float:
-    total = c = 1.0
+    c = 1.0
     d = 1.0 / (1.0 - (a + b) * x / (a + 1.0) or _TINY)
     total = d
     for m in range(1, 10_000):

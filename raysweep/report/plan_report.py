@@ -1,7 +1,7 @@
 """Plan of a run as a rich renderable: planned, committed and missing trials, and the estimated time."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Final
@@ -37,7 +37,7 @@ class Forecast:
     unusable: Mapping[str, int]
     """Numbers of saved states that missing trials cannot go on from, by the reason."""
     stateless: int
-    """Finished trials that have kept no state."""
+    """Finished trials that have kept no state, of a grid that asks for it."""
 
 
 def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, states: StateIndex) -> Forecast:
@@ -53,7 +53,8 @@ def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, state
     starts = head_starts(missing.values(), states.epochs, keep_state=grid.keep_state)
     seconds = {one: estimate.seconds(trial, starts[one].epochs) for one, trial in missing.items()}
     unusable = states.unusable(missing.values())
-    stateless = sum(trial.trial_id in done and not states.has_own(trial) for trial in grid.trials)
+    finished = [trial for trial in grid.trials if trial.trial_id in done] if grid.keep_state else []
+    stateless = sum(not states.has_own(trial) for trial in finished)
     return Forecast(missing, seconds, starts, estimate.n_measured, unusable, stateless)
 
 
@@ -110,8 +111,10 @@ def _remarks(grid: Grid, ahead: Forecast) -> Iterator[str]:
         )
 
 
-def _on_the_curves(trials: Iterable[TrialSettings]) -> bool:
+def _on_the_curves(trials: Sequence[TrialSettings]) -> bool:
     """Return whether some trials differ in epochs alone, and the longest one's curve shows the others."""
+    if len({(trial.arch, trial.epochs) for trial in trials}) == len({trial.arch for trial in trials}):
+        return False
     budgets: dict[str, list[TrialSettings]] = defaultdict(list)
     for trial in trials:
         budgets[trial.beginning].append(trial)

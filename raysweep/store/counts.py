@@ -69,11 +69,6 @@ class TrialCounts(BaseModel):
         """Windows that the trained network has right at every position."""
         return sum(self.exact_by_sequence)
 
-    @property
-    def right(self) -> tuple[int, ...]:
-        """Windows that the trained network has right at each position, (n_out,); not of a diverged one."""
-        return self.evaluations[-1].right
-
     @classmethod
     def of(cls, result: "TrialResult") -> Self:
         """Count the predictions of a trained trial."""

@@ -33,6 +33,8 @@ def head_starts(
         saved: returns the epochs of the latest state from which a trial can go on, 0 if there is none.
         keep_state: whether the missing trials will keep their states.
     """
+    if not keep_state:
+        return {settings.trial_id: HeadStart(saved(settings)) for settings in missing}
     found: dict[str, HeadStart] = {}
     related: dict[str, list[TrialSettings]] = defaultdict(list)
     for settings in missing:
@@ -41,7 +43,7 @@ def head_starts(
         before: TrialSettings | None = None
         for settings in sorted(trials, key=lambda settings: settings.epochs):
             start = HeadStart(saved(settings))
-            if keep_state and before is not None and _is_worth(before.epochs - start.epochs, settings):
+            if before is not None and _is_worth(before.epochs - start.epochs, settings):
                 start = HeadStart(before.epochs, before.trial_id)
             found[settings.trial_id] = start
             before = settings

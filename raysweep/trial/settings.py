@@ -124,8 +124,7 @@ class TrialSettings(BaseModel):
     @cached_property
     def beginning(self) -> str:
         """JSON of what trials that differ only in `epochs` share: their first epochs are the same."""
-        content = {**self.model_dump(exclude={"epochs"}), "semantics": SEMANTICS_VERSION}
-        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return self._json(without={"epochs"})
 
     @property
     def canonical_json(self) -> str:
@@ -134,7 +133,10 @@ class TrialSettings(BaseModel):
         A setting added in a later version must be omitted here while it has its default, so that the ids
         of earlier results stay valid.
         """
-        content = {**self.model_dump(), "semantics": SEMANTICS_VERSION}
+        return self._json(without=set())
+
+    def _json(self, without: set[str]) -> str:
+        content = {**self.model_dump(exclude=without), "semantics": SEMANTICS_VERSION}
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -49,7 +49,8 @@ class StateIndex:
         return Counter(filter(None, map(self._difference, related.values())))
 
     def _related(self, settings: TrialSettings) -> Iterator[tuple[str, StateHeader]]:
-        if settings.beginning in self._by_beginning:
+        # Most sweeps keep no states, and a beginning takes as long to make as an id.
+        if self._by_beginning and settings.beginning in self._by_beginning:
             for name, header in self._by_beginning[settings.beginning].items():
                 if header.epoch <= settings.epochs:
                     yield name, header
