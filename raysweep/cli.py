@@ -116,8 +116,9 @@ def plan(
 
     Counts the trials that are done; starts nothing.
     """
+    from raysweep.analysis.forecast import forecast
     from raysweep.grid import read_grid
-    from raysweep.report.plan_report import forecast, plan_view
+    from raysweep.report.plan_report import plan_view
     from raysweep.store.ledger import Ledger
     from raysweep.trial.cost import RuntimeEstimate
     from raysweep.trial.training_state import made_here

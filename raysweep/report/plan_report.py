@@ -1,8 +1,7 @@
 """Plan of a run as a rich renderable: planned, committed and missing trials, and the estimated time."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any, Final
 
@@ -10,52 +9,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from raysweep.analysis.forecast import Forecast
 from raysweep.grid import Grid
 from raysweep.report.wrapped import Wrapped
 from raysweep.text import count, duration, ranges
-from raysweep.trial.cost import ROUND_S, START_S, RuntimeEstimate, makespan, state_bytes
-from raysweep.trial.head_start import HeadStart, head_starts, in_rounds
+from raysweep.trial.cost import ROUND_S, START_S, makespan, state_bytes
+from raysweep.trial.head_start import in_rounds
 from raysweep.trial.settings import TrialSettings, usual_n_in
-from raysweep.trial.state_index import StateIndex
 
 _LISTED: Final = ("len", "mem", "seed")
 """Settings whose values share a cell; any other setting that differs is named above its table."""
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What is missing of a grid, and how long it takes."""
-
-    missing: Mapping[str, TrialSettings]
-    """Trials to train, by id."""
-    seconds: Mapping[str, float]
-    """Estimated seconds of each missing trial on its own core, by id."""
-    head_starts: Mapping[str, HeadStart]
-    """What each missing trial goes on from, by id."""
-    measured: int
-    """Trials on whose runtimes the estimate is based."""
-    unusable: Mapping[str, int]
-    """Numbers of saved states that missing trials cannot go on from, by the reason."""
-    stateless: int
-    """Finished trials that have kept no state, of a grid that asks for it."""
-
-
-def forecast(grid: Grid, done: Collection[str], estimate: RuntimeEstimate, states: StateIndex) -> Forecast:
-    """Find out what is missing of a grid, and how long it takes.
-
-    Args:
-        grid: the grid to train.
-        done: ids of committed trials, of this grid or not.
-        estimate: estimated time of each trial.
-        states: training states that trials can go on from.
-    """
-    missing = {trial.trial_id: trial for trial in grid.trials if trial.trial_id not in done}
-    starts = head_starts(missing.values(), states.epochs, keep_state=grid.keep_state)
-    seconds = {one: estimate.seconds(trial, starts[one].epochs) for one, trial in missing.items()}
-    unusable = states.unusable(missing.values())
-    finished = [trial for trial in grid.trials if trial.trial_id in done] if grid.keep_state else []
-    stateless = sum(not states.has_own(trial) for trial in finished)
-    return Forecast(missing, seconds, starts, estimate.n_measured, unusable, stateless)
 
 
 def plan_view(grid: Grid, ahead: Forecast, cpus: int, gpus: int = 0) -> RenderableType:

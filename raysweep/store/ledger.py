@@ -7,7 +7,7 @@ interrupted commit; readers ignore such files.
 
 import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ from raysweep.grid import grid_from_content
 from raysweep.store.atomic_files import Folder, refuse_link
 from raysweep.store.lock import live_holder, lock
 from raysweep.store.paths import Kind, Paths, trial_of
-from raysweep.store.saved_states import headers_in
+from raysweep.store.saved_states import index_of
 from raysweep.store.sweep_record import Failure, SweepRecord, from_json
 from raysweep.store.trial_manifest import Manifest, read_manifest
 from raysweep.store.verify import (
@@ -154,18 +154,12 @@ class Ledger:
 
     def states(self, here: MadeWith | None) -> StateIndex:
         """Return the checkpoints and states that trials can go on from with `here`; with anything if None."""
-        states = StateIndex({}, here)
         saved = {Paths.CHECKPOINT_SUFFIX: self.paths.checkpoints, Paths.STATE_SUFFIX: self.paths.states}
-        for suffix, path in saved.items():
-            if os.path.lexists(path):
-                folder = Folder(path)
-                try:
-                    for name, header in headers_in(folder, suffix):
-                        if header is not None:
-                            states.add(name, header)
-                finally:
-                    folder.close()
-        return states
+        with ExitStack() as stack:
+            folders = {suffix: Folder(path) for suffix, path in saved.items() if os.path.lexists(path)}
+            for folder in folders.values():
+                stack.callback(folder.close)
+            return index_of(folders, here)[0]
 
     def find_trial(self, prefix: str) -> str:
         """Complete a prefix of a trial's id, among trials that are committed, failed or planned.

@@ -1,6 +1,6 @@
 """What trainings leave to go on from: checkpoints of unfinished trials, states of finished ones."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from raysweep.store.paths import Paths, file_name, trial_of
 from raysweep.store.verify import Damage
 from raysweep.trial.settings import TrialSettings
 from raysweep.trial.state_index import StateIndex
-from raysweep.trial.training_state import LARGEST_HEADER, MadeWith, StateHeader, read_header
+from raysweep.trial.training_state import LARGEST_HEADER, MadeWith, read_header
 
 
 class SavedStates:
@@ -38,13 +38,9 @@ class SavedStates:
             here: what the trials will be trained with; None if a worker decides what it can use.
             damaged: list to which files are added that are no valid states; they are quarantined.
         """
-        self.states = StateIndex({}, here)
-        for suffix, folder in self._folders.items():
-            for name, header in headers_in(folder, suffix):
-                if header is not None:
-                    self.states.add(name, header)
-                else:
-                    self._read(folder, name, damaged)  # of another raysweep, or damaged
+        self.states, unknown = index_of(self._folders, here)
+        for folder, name in unknown:  # of another raysweep, or damaged
+            self._read(folder, name, damaged)
 
     def put_checkpoint(self, trial_id: str, data: bytes) -> None:
         """Store a checkpoint from which a long trial can go on, in place of the previous one.
@@ -111,18 +107,28 @@ def kept_state(path: Path) -> bytes:
     return checksum.strip(data)
 
 
-def headers_in(folder: Folder, suffix: str) -> Iterator[tuple[str, StateHeader | None]]:
-    """Read the headers of a folder's states, by file name; None for what is no state of this raysweep.
+def index_of(
+    folders: Mapping[str, Folder], here: MadeWith | None
+) -> tuple[StateIndex, list[tuple[Folder, str]]]:
+    """Read the headers of all states in some folders.
 
-    A state under another trial's name is left out.
+    Args:
+        folders: by the ending of the files that are read.
+        here: what the trials will be trained with; None for any state.
+
+    Returns:
+        The states, without those under another trial's name; and the files that this raysweep cannot read.
     """
-    for name in sorted(folder.names()):
-        if (trial_id := trial_of(name, suffix)) is None:
-            continue
-        try:
-            header = read_header(folder.get(name, LARGEST_HEADER) or b"")
-        except (ResultsError, StorageError):
-            yield name, None
-            continue
-        if header.settings.trial_id == trial_id:
-            yield name, header
+    states, unknown = StateIndex({}, here), []
+    for suffix, folder in folders.items():
+        for name in sorted(folder.names()):
+            if (trial_id := trial_of(name, suffix)) is None:
+                continue
+            try:
+                header = read_header(folder.get(name, LARGEST_HEADER) or b"")
+            except (ResultsError, StorageError):
+                unknown.append((folder, name))
+                continue
+            if header.settings.trial_id == trial_id:
+                states.add(name, header)
+    return states, unknown

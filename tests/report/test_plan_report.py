@@ -3,8 +3,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from raysweep.analysis.forecast import forecast
 from raysweep.grid import Grid, grid_from_content, read_grid
-from raysweep.report.plan_report import forecast, plan_view
+from raysweep.report.plan_report import plan_view
 from raysweep.trial.cost import Measured, RuntimeEstimate, assumed_seconds
 from raysweep.trial.state_index import StateIndex
 
