@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from raysweep.experiment import configure_threads
 from raysweep.experiment.adam import Variables
+from raysweep.experiment.built_in import in_loop_order
 from raysweep.experiment.compiled_steps import Steps
 from raysweep.experiment.lstm import State
-from raysweep.experiment.models import initial_weights
-from raysweep.experiment.training import _swapped
+from raysweep.experiment.models import initial_weights, layer_weights
 from raysweep.trial.settings import TrialSettings
 
 SEEDS: Final = range(4)
@@ -51,7 +51,7 @@ class CarriedSteps(Steps):
 def train(settings: TrialSettings, carried: tuple[bool, bool]) -> tuple[float, float, float]:
     """Return the last loss and accuracy, and the largest rise of the loss from 250 epochs to the next."""
     steps = CarriedSteps(settings, carried)
-    variables = Variables.starting_from(_swapped(settings, initial_weights(settings)))
+    variables = Variables.starting_from(in_loop_order(layer_weights(settings), initial_weights(settings)))
     done = steps.train(variables, settings, after=0, epochs=settings.epochs)
     means = done.loss.reshape(-1, 250).mean(axis=1)
     rise = float(np.diff(means).max())

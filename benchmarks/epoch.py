@@ -18,10 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.table import Figures, print_table
+from raysweep.architectures import architecture_of
 from raysweep.experiment import CompiledSteps, build_model, configure_threads
 from raysweep.experiment.adam import Variables
 from raysweep.experiment.sequences import training_sequence, windows_of
-from raysweep.trial.cost import forward_multiplications, num_weights
 from raysweep.trial.settings import TrialSettings
 
 TRIALS = (
@@ -74,8 +74,9 @@ def least_work(trial: TrialSettings) -> tuple[int, int]:
     zero state is still multiplied, which the loop leaves out. Weights and Adam's two slots are read and
     written once an update.
     """
-    updates = trial.windows // trial.batch_size
-    return 3 * 2 * forward_multiplications(trial) * updates, updates * num_weights(trial) * 3 * 4 * 2
+    updates, architecture = trial.windows // trial.batch_size, architecture_of(trial.arch)
+    memory = updates * architecture.num_weights(trial) * 3 * 4 * 2
+    return 3 * 2 * architecture.multiplications(trial) * updates, memory
 
 
 def contenders(trial: TrialSettings) -> dict[str, Callable[[], float]]:

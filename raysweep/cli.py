@@ -117,6 +117,7 @@ def plan(
     Counts the trials that are done; starts nothing.
     """
     from raysweep.analysis.forecast import forecast
+    from raysweep.analysis.network_versions import network_changes
     from raysweep.grid import read_grid
     from raysweep.report.plan_report import plan_view
     from raysweep.store.ledger import Ledger
@@ -125,13 +126,15 @@ def plan(
 
     asked = read_grid(grid, name=name)
     ledger = Ledger(results_dir / asked.name)
+    done = ledger.committed_with_expected_sizes()
+    changes = network_changes(asked, ledger, done)
     ahead = forecast(
         asked,
-        ledger.committed_with_expected_sizes(),
+        done,
         RuntimeEstimate(ledger.timings()),
         ledger.states(made_here(asked.resources)),
     )
-    _print(plan_view(asked, ahead, cpus or local_cpus(), local_gpus()))
+    _print(plan_view(asked, ahead, cpus or local_cpus(), local_gpus(), changes))
 
 
 @app.command()

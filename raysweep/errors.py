@@ -5,6 +5,7 @@
     RaysweepError                 never raised itself
     ├── UsageError          2     a bad argument, an unknown trial, a bad value
     │   └── GridError       2     a grid file with one or more problems
+    ├── NetworkError        1     a user's network that cannot be built or trained
     ├── ResultsError        1     a results folder that is not valid or cannot be read
     │   └── UnknownSchemaError 1  results of another version of raysweep
     └── SurroundingsError   3     the machine, the disk, the cluster
@@ -43,6 +44,10 @@ class GridError(UsageError):
         """Keep the problems; the message is one line for each."""
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+class NetworkError(RaysweepError):
+    """A user's network: its file does not run, or its function returns no model of the right shape."""
 
 
 class ResultsError(RaysweepError):

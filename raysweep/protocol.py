@@ -24,6 +24,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from raysweep.store.sweep_record import FailureKind, Text
+from raysweep.trial.network import NetworkSource
 from raysweep.trial.settings import TrialSettings
 
 VERSION: Final = 1
@@ -67,6 +68,8 @@ class Train(_Message):
 
     type: Literal["train"] = "train"
     trials: tuple[Assignment, ...]
+    networks: tuple[NetworkSource, ...] = ()
+    """Files that the trials' networks come from; workers execute them."""
 
 
 class Stop(_Message):
@@ -147,6 +150,8 @@ class Failed(_Message):
     message: Text
     traceback: Text
     host: Text
+    hopeless: bool = False
+    """Whether another attempt would fail, too: the trial's network cannot be built."""
 
 
 class Wanted(_Message):

@@ -82,7 +82,9 @@ def setting(name: str, value: Any) -> str:
     """
     if name == "epochs":
         return count(value, "epoch")
-    return f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        return f"{name} {str(value).lower() if isinstance(value, bool) else value}"
+    return f"{name} {value:,}"
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:

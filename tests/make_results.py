@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from raysweep.architectures.interface import LayerWeight
 from raysweep.store.encoding import Provenance
 from raysweep.trial.outcome import Evaluation
-from raysweep.trial.result import Curve, LayerWeight, Predictions, TrialResult
+from raysweep.trial.result import Curve, Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

@@ -68,6 +68,11 @@ class Cell:
         return epochs_to_reach(self.counts, self.settings["epochs"], len(self.diverged), reach)
 
     @property
+    def deterministic(self) -> bool:
+        """Return whether training the replicates again gives the same bytes."""
+        return all(one.deterministic for one in self.counts)
+
+    @property
     def replicates(self) -> int:
         """Number of replicates that are planned or have a result."""
         return len(self.seeds) + len(self.diverged) + len(self.failed) + len(self.missing)
@@ -135,7 +140,7 @@ def analyse(ledger: Ledger) -> SweepAnalysis:
     return SweepAnalysis(
         name=record.name if record else ledger.paths.folder.resolve().name,
         counts=_counts(done, planned, failures),
-        cells=tuple(_cell(key, gathered[key]) for key in sorted(gathered)),
+        cells=tuple(_cell(key, gathered[key]) for key in sorted(gathered, key=_in_order)),
         failures=tuple(
             failure for trial_id, failure in failures.items() if planned is None or trial_id in planned
         ),
@@ -185,6 +190,11 @@ def _gather(
         if trial_id not in trial_counts:
             (cell.failed if trial_id in failures else cell.missing).append(settings.seed)
     return cells
+
+
+def _in_order(key: _Key) -> list[tuple[bool, Any]]:
+    """Return what cells are sorted by; a built-in architecture has no network."""
+    return [(value is not None, value) for value in key]
 
 
 def _cell(key: _Key, replicates: _Replicates) -> Cell:

@@ -13,6 +13,7 @@ from raysweep.analysis.interval import METHOD, Interval
 from raysweep.text import clean_text
 
 _FIGURES: Final = (  # `evaluated_windows` is the JSON's `windows`; here `windows` is the setting
+    "deterministic",
     "planned",
     "seeds",
     "diverged",
@@ -51,7 +52,8 @@ def report_json(analysis: SweepAnalysis, reach: float) -> str:
 def _cell_object(cell: Cell, reach: float) -> dict[str, Any]:
     reached = cell.epochs_to_reach(reach)
     return {
-        "settings": dict(cell.settings),
+        "settings": {**cell.settings, "options": _options(cell)},
+        "deterministic": cell.deterministic,
         "planned": cell.planned,
         "seeds": list(cell.seeds),
         "diverged": list(cell.diverged),
@@ -77,6 +79,10 @@ def _cell_object(cell: Cell, reach: float) -> dict[str, Any]:
             "of": reached.of,
         },
     }
+
+
+def _options(cell: Cell) -> dict[str, Any]:
+    return {name: json.loads(value) for name, value in cell.settings["options"]}
 
 
 def _interval_object(interval: Interval | None) -> dict[str, Any] | None:
@@ -117,6 +123,9 @@ def _cell_row(cell: Cell, reach: float) -> dict[str, Any]:
     positions = {f"position_{i}": share for i, share in enumerate(cell.position_accuracy, start=1)}
     return {
         **{name: clean_text(str(value)) for name, value in cell.settings.items()},
+        "network": cell.settings["network"] or "",
+        "options": clean_text(json.dumps(_options(cell))) if cell.settings["options"] else "",
+        "deterministic": "true" if cell.deterministic else "false",
         "planned": "true" if cell.planned else "false",
         "seeds": _spaced(cell.seeds),
         "diverged": _spaced(cell.diverged),

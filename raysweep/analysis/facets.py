@@ -11,19 +11,22 @@ from functools import cached_property
 from typing import Any, Final
 
 from raysweep.analysis.aggregate import CELL_SETTINGS, Cell
+from raysweep.architectures import architecture_of
 from raysweep.text import count, setting
-from raysweep.trial.settings import TrialSettings, usual_n_in
+from raysweep.trial.options import flattened
+from raysweep.trial.settings import TrialSettings
 
 _USUAL_N_IN: Final = "max(5, LEN)"
 """Placeholder for an `n_in` that is the architecture's default for LEN; the formula is that of seq2seq."""
 
 _OTHER_AXES: Final = (
     "epochs",
-    *(name for name in CELL_SETTINGS if name not in ("arch", "len", "mem", "epochs")),
+    *(name for name in CELL_SETTINGS if name not in ("arch", "len", "mem", "epochs", "network", "options")),
+    "network",
 )
-"""Settings that separate facets, in the order of titles."""
+"""Settings that separate facets, in the order of titles; the options of users' networks follow them."""
 _ALL_BUT_EPOCHS: Final = _OTHER_AXES[1:]
-_SHOWN_ELSEWHERE: Final = ("epochs", "eval_sequences", "curve_every", "eval_every")
+_SHOWN_ELSEWHERE: Final = ("epochs", "eval_sequences", "curve_every", "eval_every", "network")
 """Settings that a title omits unless they vary, even if they differ from the default."""
 
 _Key = tuple[Any, ...]
@@ -90,6 +93,8 @@ def _facets(cells: Iterable[Cell], axes: Sequence[str]) -> list[Facet]:
 
 def _facets_of(arch: str, cells: Iterable[Cell], axes: Sequence[str]) -> list[Facet]:
     """Split one architecture's cells into facets; cells with the usual `n_in` stay together."""
+    cells = list(cells)
+    axes = (*axes, *dict.fromkeys(name for cell in cells for name, _ in cell.settings["options"]))
     alike: dict[_Key, list[Cell]] = defaultdict(list)
     for cell in cells:
         alike[_key(cell, axes, _USUAL_N_IN)].append(cell)
@@ -107,7 +112,7 @@ def _facets_of(arch: str, cells: Iterable[Cell], axes: Sequence[str]) -> list[Fa
                 key = _key(cell, axes, _USUAL_N_IN)
                 separated.add(own)
             groups[key][settings["len"], settings["mem"]] = cell
-    keys = sorted(groups, key=lambda key: [(value != _USUAL_N_IN, value) for value in key])
+    keys = sorted(groups, key=_in_order)
     varying = {
         name for name, values in zip(axes, zip(*keys, strict=True), strict=True) if len(set(values)) > 1
     }
@@ -117,13 +122,22 @@ def _facets_of(arch: str, cells: Iterable[Cell], axes: Sequence[str]) -> list[Fa
     ]
 
 
+def _in_order(key: _Key) -> list[tuple[object, ...]]:
+    """Return what facets are sorted by; versions of a network may have options of different types."""
+    return [
+        (value != _USUAL_N_IN, value is not None, isinstance(value, str), value if value is not None else 0)
+        for value in key
+    ]
+
+
 def _key(cell: Cell, axes: Sequence[str], n_in: int | str) -> _Key:
-    return tuple(n_in if name == "n_in" else cell.settings[name] for name in axes)
+    settings = flattened(cell.settings)
+    return tuple(n_in if name == "n_in" else settings.get(name) for name in axes)
 
 
 def _has_usual_n_in(cell: Cell) -> bool:
     settings = cell.settings
-    return bool(settings["n_in"] == usual_n_in(settings["arch"], settings["len"]))
+    return bool(settings["n_in"] == architecture_of(settings["arch"]).usual_n_in(settings["len"]))
 
 
 def _facet(
@@ -136,7 +150,7 @@ def _facet(
 ) -> Facet:
     cell = next(iter(cells.values()))
     usual = {**_defaults(cell), "n_in": _USUAL_N_IN}
-    unusual = {name for name in others if name not in _SHOWN_ELSEWHERE and others[name] != usual[name]}
+    unusual = {name for name in others if name not in _SHOWN_ELSEWHERE and others[name] != usual.get(name)}
     shown = [setting(name, others[name]) for name in others if name in varying | unusual and name != "epochs"]
     budget = f"{count(cell.settings['epochs'], 'epoch')}, {count(cell.updates, 'update')}"
     distinct = [setting(name, others[name]) for name in others if name in varying]
@@ -146,5 +160,5 @@ def _facet(
 
 def _defaults(cell: Cell) -> dict[str, Any]:
     """Return the settings that a trial of this arch, len and mem has by default."""
-    given = {name: cell.settings[name] for name in ("arch", "len", "mem")}
+    given = {name: cell.settings[name] for name in ("arch", "len", "mem", "network", "options")}
     return TrialSettings(**given, seed=0).model_dump()

@@ -33,7 +33,7 @@ def main() -> None:
     from raysweep.driver.tune_round import train_round
 
     while isinstance(request := link.next_request(), Train):
-        link.send(train_round(request.trials, cluster, link))
+        link.send(train_round(request, cluster, link))
     cluster.leave()
     link.leave()
 

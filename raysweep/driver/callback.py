@@ -57,6 +57,10 @@ class ReportingCallback(Callback):
         """Take the payload out of the result, so that none of it stays in Tune's state, and report it."""
         trial_id = _id(trial)
         self._hosts[trial_id] = str(result.get("hostname", ""))
+        if network_error := result.pop("network_error", ""):
+            trace = plain_text(result.pop("traceback"))
+            self.fail(trial_id, Cause("error", plain_text(network_error), trace, hopeless=True))
+            return
         finished, checkpoint = result.pop("finished", None), result.pop("checkpoint", None)
         numbers = {name: result[name] for name in ("epoch", "loss", "accuracy")}
         self.link.send(Progress(trial_id=trial_id, **numbers))

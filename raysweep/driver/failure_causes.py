@@ -32,6 +32,8 @@ class Cause(NamedTuple):
     """One line."""
     traceback: str
     """Of the worker, as text; empty where there is none."""
+    hopeless: bool = False
+    """Whether another attempt would fail, too."""
 
 
 def cause_of(trial: Trial, cluster: Cluster) -> Cause:

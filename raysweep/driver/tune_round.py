@@ -4,7 +4,7 @@ Tune's own experiment state is never read back: what is missing afterwards goes 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,8 @@ from raysweep.driver.link import Link
 from raysweep.driver.scheduler import TrialScheduler
 from raysweep.driver.tune_patches import apply_patches
 from raysweep.driver.worker import Task, Worker
-from raysweep.protocol import Assignment, RoundEnded
+from raysweep.protocol import Assignment, RoundEnded, Train
+from raysweep.trial.resources import Resources
 
 TUNE_ANALYSIS_LOGGER: Final = "ray.tune.analysis.experiment_analysis"
 """Tune's logger that warns, at the end of each round, of result files that it was told not to write."""
@@ -28,14 +29,15 @@ TUNE_ANALYSIS_LOGGER: Final = "ray.tune.analysis.experiment_analysis"
 logger = logging.getLogger(__name__)
 
 
-def train_round(trials: Sequence[Assignment], cluster: Cluster, link: Link) -> RoundEnded:
+def train_round(asked: Train, cluster: Cluster, link: Link) -> RoundEnded:
     """Train trials, reporting what comes back, and return how the round ended."""
     apply_patches()
     logging.getLogger(TUNE_ANALYSIS_LOGGER).setLevel(logging.ERROR)
-    assignments = {trial.settings.trial_id: trial for trial in trials}
+    assignments = {trial.settings.trial_id: trial for trial in asked.trials}
     timeouts = {trial_id: trial.timeout_s for trial_id, trial in assignments.items()}
     callback = ReportingCallback(link, cluster, Deadlines(timeouts, private=cluster.private))
-    tuner = _tuner(assignments, cluster, link, callback)
+    tasks = _tasks(asked, cluster.resources)
+    tuner = _tuner(assignments, tasks, cluster, link, callback)
     reason = ""
     try:
         tuner.fit()
@@ -47,14 +49,28 @@ def train_round(trials: Sequence[Assignment], cluster: Cluster, link: Link) -> R
     return RoundEnded(reason=reason, no_worker=callback.no_worker)
 
 
+def _tasks(asked: Train, resources: Resources) -> dict[str, Task]:
+    networks = {source.sha256: source for source in asked.networks}
+    return {
+        one.settings.trial_id: Task(
+            one.settings,
+            one.attempt,
+            resources.threads,
+            one.keep_state,
+            networks.get(one.settings.network or ""),
+        )
+        for one in asked.trials
+    }
+
+
 def _tuner(
-    assignments: Mapping[str, Assignment], cluster: Cluster, link: Link, callback: ReportingCallback
+    assignments: Mapping[str, Assignment],
+    tasks: Mapping[str, Task],
+    cluster: Cluster,
+    link: Link,
+    callback: ReportingCallback,
 ) -> Tuner:
     resources = cluster.resources
-    tasks = {
-        trial_id: Task(one.settings, one.attempt, resources.threads, one.keep_state)
-        for trial_id, one in assignments.items()
-    }
     worker = tune.with_parameters(Worker, tasks=tasks)
     saved = {trial_id for trial_id, one in assignments.items() if one.has_state}
     return Tuner(

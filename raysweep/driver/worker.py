@@ -6,6 +6,7 @@ a trial that is shown as running and has a deadline.
 
 import platform
 import time
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 import ray
 from ray.tune import Trainable
 
-from raysweep.errors import ResultsError
+from raysweep.errors import NetworkError, ResultsError
 from raysweep.machine import cpu_model, package_versions
 from raysweep.store.encoding import Provenance, encode
+from raysweep.trial.network import NetworkSource
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Task(NamedTuple):
     """Threads that TensorFlow may use."""
     keep_state: bool
     """Whether the state of the trained network is to be kept."""
+    network: NetworkSource | None = None
+    """The file that a user's network comes from."""
 
 
 class Worker(Trainable):
@@ -74,7 +78,12 @@ class Worker(Trainable):
         """Train for `REPORT_S`, and return how far it came; at the end, the encoded trial."""
         report: dict[str, Any] = {}
         if self._training is None:
-            self._training, report["not_used"] = self._begin()
+            try:
+                self._training, report["not_used"] = self._begin()
+            except NetworkError as error:  # this process can train others
+                cause = error.__cause__ or error
+                trace = "".join(traceback.format_exception(cause))
+                return {"done": True, "network_error": str(error), "traceback": trace}
         training = self._training
         training.advance(REPORT_S)
         report |= {
@@ -100,18 +109,19 @@ class Worker(Trainable):
     def _begin(self) -> "tuple[Training, str]":
         """Begin the trial, or go on from a state; return why the state could not be used, else nothing."""
         # Seconds of import: see the module's docstring.
-        from raysweep.experiment import CompiledSteps, Training, configure_threads
+        from raysweep.experiment import CompiledSteps, Training, configure_threads, load_network
 
         if Worker._steps is None:
             configure_threads(self._task.cpus)
             Worker._steps = CompiledSteps()
-        settings, not_used = self._task.settings, ""
+        settings, source, not_used = self._task.settings, self._task.network, ""
+        network = None if source is None else load_network(source, settings.arch)
         if self._state is not None:
             try:
-                return Training(settings, Worker._steps, ray.get(self._state)), ""
+                return Training(settings, Worker._steps, ray.get(self._state), network), ""
             except ResultsError as error:
                 not_used = str(error.__cause__ or error)
-        return Training(settings, Worker._steps), not_used
+        return Training(settings, Worker._steps, network=network), not_used
 
     def _finish(self, training: "Training") -> dict[str, Any]:
         result = training.result()

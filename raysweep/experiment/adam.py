@@ -79,8 +79,10 @@ def adam_rates(learning_rate: Any, updates: Any, count: int) -> Any:
 
 
 def apply_adam(variables: Variables, gradients: Sequence[Any], rate: Any) -> None:
-    """Update every weight in place; `rate` is one step size of `adam_rates`."""
+    """Update every weight in place that has a gradient; `rate` is one step size of `adam_rates`."""
     for weight, momentum, velocity, gradient in zip(*variables, gradients, strict=True):
+        if gradient is None:
+            continue
         tf.raw_ops.ResourceApplyAdam(
             var=weight,
             m=momentum,

@@ -7,41 +7,24 @@ replicates share a trace, no trial can see another trial's state, and the steps 
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
 
 from raysweep.experiment import networks
 from raysweep.experiment.adam import Variables, adam_rates, apply_adam, read
+from raysweep.experiment.learner import Epochs, Evaluated
 from raysweep.experiment.lstm import State, Tensor
 from raysweep.experiment.models import layer_weights
 from raysweep.experiment.networks import Shape
 from raysweep.experiment.runtime import lean_execution
 from raysweep.experiment.sequences import Domain, draw_integers, stream
-from raysweep.trial.result import Floats, Ints
+from raysweep.trial.result import Ints
 from raysweep.trial.settings import TrialSettings
 
 MAX_SHAPES: Final = 16
 """Number of shapes whose steps one process keeps; the least recently used are dropped."""
-
-
-class Epochs(NamedTuple):
-    """Losses and accuracies of successive epochs; if a loss is not finite, its epoch is the last."""
-
-    loss: Floats
-    """(epochs,): mean over the epoch's batches."""
-    accuracy: Floats
-    """(epochs,): accuracy per position, mean over the epoch's batches."""
-
-
-class Evaluated(NamedTuple):
-    """Predictions of the network on the evaluation sequences."""
-
-    predicted: Ints
-    """(eval_sequences, windows, n_out)"""
-    confidence: Floats
-    """(eval_sequences, windows, n_out): the softmax value of each predicted symbol."""
 
 
 class Steps:
@@ -213,21 +196,25 @@ class Steps:
 
     def _zero_states(self) -> list[State]:
         zeros = tf.zeros([self.shape.batch_size, self.shape.mem])
-        return [State(zeros, zeros) for _ in range(self.shape.layers)]
+        return [State(zeros, zeros) for _ in range(self.shape.architecture.num_layers)]
 
     def _no_states(self) -> list[None]:
-        return [None] * self.shape.layers
+        return [None] * self.shape.architecture.num_layers
 
 
 class CompiledSteps:
     """Cache of the compiled steps of the last shapes used; one per process that trains many trials.
 
     Trials of one shape, such as replicates, share a trace and nothing else.
+
+    Attributes:
+        checked: whether users' networks passed the self-check, by shape; they share no steps.
     """
 
     def __init__(self) -> None:
         """Start empty."""
         self._by_shape: OrderedDict[Shape, Steps] = OrderedDict()
+        self.checked: dict[object, bool] = {}
 
     def of(self, settings: TrialSettings) -> Steps:
         """Return the steps for a trial's shape, new steps if the shape is not in the cache."""

@@ -4,8 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from raysweep.experiment.adam import Variables
-from raysweep.experiment.compiled_steps import Evaluated, Steps
+from raysweep.experiment.learner import Evaluated, Learner
 from raysweep.experiment.sequences import evaluation_sequence, windows_of
 from raysweep.trial.outcome import Evaluation
 from raysweep.trial.result import Ints, Predictions
@@ -23,9 +22,9 @@ class HeldOut:
         """Take the trial; the sequences are drawn when they are first used."""
         self._settings = settings
 
-    def evaluate(self, steps: Steps, variables: Variables) -> Evaluated | None:
+    def evaluate(self, learner: Learner) -> Evaluated | None:
         """Predict every window; return None if an output is not finite, and the predictions mean nothing."""
-        outputs = steps.evaluate(variables, self._sequences)
+        outputs = learner.evaluate(self._sequences)
         return outputs if np.isfinite(outputs.confidence).all() else None
 
     def counts(self, epoch: int, outputs: Evaluated) -> Evaluation:

@@ -14,53 +14,18 @@ their time between the products.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Final
 
 import numpy as np
 import tensorflow as tf
 
+from raysweep.architectures.interface import Gradients, Layer, State, Tensor
 from raysweep.trial.result import Floats
 
-Tensor: TypeAlias = Any
+__all__ = ["Gradients", "Layer", "State", "Tensor", "swap_gates", "transposed_product"]
 
 AMORTISED_USES: Final = 3
 """Number of products from which transposing the kernel once, beforehand, is faster."""
-
-
-class State(NamedTuple):
-    """State that an LSTM carries from batch to batch; each field is (batch, units)."""
-
-    hidden: Tensor
-    cell: Tensor
-
-
-class Gradients(NamedTuple):
-    """Gradients of the loss by a layer's inputs; no gradient flows back into the previous batch."""
-
-    rows: Tensor
-    """(rows, 4 units): of the projected input."""
-    recurrent_kernel: Tensor
-    """(units, 4 units)"""
-
-
-class Layer(Protocol):
-    """A layer that has run forward, and keeps the values that its backward pass needs."""
-
-    @property
-    def hidden(self) -> Tensor:
-        """Outputs, timestep by timestep: (timesteps * batch, units)."""
-
-    @property
-    def state(self) -> State:
-        """State after the last timestep, for the next batch."""
-
-    def backward(self, hidden_gradient: Tensor) -> Gradients:
-        """Propagate the gradient back through the timesteps.
-
-        Args:
-            hidden_gradient: (timesteps * batch, units): gradient of the outputs; or (batch, units), if the
-                layers above read only the last timestep's output.
-        """
 
 
 def swap_gates(weight: Floats) -> Floats:

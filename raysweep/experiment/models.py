@@ -1,18 +1,21 @@
-"""The two networks as Keras models, with the shapes and initial values of their weights.
+"""Built-in networks as Keras models, with the shapes and initial values of their weights.
 
 Users see, save and inspect the Keras model. The compiled loop trains the same weights outside of the model;
 `build_model(settings).set_weights(training.weights)` copies the trained weights into a model.
 """
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import tensorflow as tf
 
+from raysweep.architectures import BUILT_IN
+from raysweep.architectures.interface import LayerWeight
 from raysweep.experiment.backend import import_keras
+from raysweep.experiment.keras_session import KerasSession
+from raysweep.experiment.own_network import NetworkFunction, build_network, require_same
 from raysweep.experiment.sequences import Domain, generator, stream
-from raysweep.trial.result import Floats, LayerWeight
+from raysweep.trial.result import Floats
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -22,29 +25,24 @@ DTYPE: Final = "float32"
 """Type of weights and states, here and in the compiled loop."""
 
 
-def build_model(settings: TrialSettings) -> "keras.Model":
+def build_model(settings: TrialSettings, network: NetworkFunction | None = None) -> "keras.Model":
     """Build a trial's network with the initial weights of its seed, compiled for `fit`.
 
     Input is one-hot, (batch_size, n_in, vocab); output is the softmax, (batch_size, n_out, vocab). The
     LSTMs are stateful: ``keras.Model.layers[i].reset_states()`` ends a sequence. Everything is float32,
     whatever Keras' configuration says.
 
+    Args:
+        settings: the trial.
+        network: the function of a user's network, which is what Keras makes of it; None for a built-in one.
+
     Raises:
-        UsageError: Keras was imported before with another backend than TensorFlow.
+        UsageError: Keras was imported before with another backend than TensorFlow, or the settings are not
+            of the network's function.
+        NetworkError: the function fails, or its model cannot be trained.
     """
     keras = import_keras()
-    shape = (settings.batch_size, settings.n_in, settings.vocab)
-    inputs = keras.Input(batch_shape=shape, dtype=DTYPE, name="window")
-    lstm = partial(keras.layers.LSTM, settings.mem, stateful=True, dtype=DTYPE)
-    if settings.arch == "echo":
-        hidden = lstm(return_sequences=True, name="lstm")(inputs)
-    else:
-        encoded = lstm(name="lstm")(inputs)
-        repeated = keras.layers.RepeatVector(settings.n_out, dtype=DTYPE, name="repeat_vector")(encoded)
-        hidden = lstm(return_sequences=True, name="lstm_1")(repeated)
-    outputs = keras.layers.Dense(settings.vocab, activation="softmax", dtype=DTYPE, name="dense")(hidden)
-    model = keras.Model(inputs, outputs, name=settings.arch)
-    model.set_weights(initial_weights(settings))
+    model = _built_in(keras, settings) if network is None else _own(settings, network)
     model.compile(
         loss=keras.losses.CategoricalCrossentropy(dtype=DTYPE),
         optimizer=keras.optimizers.Adam(settings.learning_rate),
@@ -53,26 +51,40 @@ def build_model(settings: TrialSettings) -> "keras.Model":
     return model
 
 
-def layer_weights(settings: TrialSettings) -> tuple[LayerWeight, ...]:
-    """List the network's weights, in the order of ``keras.Model.get_weights``, without building it."""
-    inputs = {"lstm": settings.vocab}
-    if settings.arch == "seq2seq":
-        inputs["lstm_1"] = settings.mem
-    gates = 4 * settings.mem
-    recurrent = [
-        LayerWeight(layer, weight, shape)
-        for layer, width in inputs.items()
-        for weight, shape in (
-            ("kernel", (width, gates)),
-            ("recurrent_kernel", (settings.mem, gates)),
-            ("bias", (gates,)),
+def _own(settings: TrialSettings, network: NetworkFunction) -> "keras.Model":
+    require_same(settings, network)
+    with KerasSession(settings.seed).use():
+        return build_network(settings, network)
+
+
+def _built_in(keras: Any, settings: TrialSettings) -> "keras.Model":
+    shape = (settings.batch_size, settings.n_in, settings.vocab)
+    inputs = keras.Input(batch_shape=shape, dtype=DTYPE, name="window")
+    hidden = BUILT_IN[settings.arch].hidden(settings, inputs, _Layers(keras, settings))
+    outputs = keras.layers.Dense(settings.vocab, activation="softmax", dtype=DTYPE, name="dense")(hidden)
+    model = keras.Model(inputs, outputs, name=settings.arch)
+    model.set_weights(initial_weights(settings))
+    return model
+
+
+class _Layers:
+    """Makes Keras layers of a trial's sizes; see `architectures.interface.KerasLayers`."""
+
+    def __init__(self, keras: Any, settings: TrialSettings) -> None:
+        self._layers, self._settings = keras.layers, settings
+
+    def lstm(self, name: str, *, return_sequences: bool = False) -> Any:
+        return self._layers.LSTM(
+            self._settings.mem, stateful=True, return_sequences=return_sequences, dtype=DTYPE, name=name
         )
-    ]
-    dense = [
-        LayerWeight("dense", "kernel", (settings.mem, settings.vocab)),
-        LayerWeight("dense", "bias", (settings.vocab,)),
-    ]
-    return (*recurrent, *dense)
+
+    def repeat(self, name: str) -> Any:
+        return self._layers.RepeatVector(self._settings.n_out, dtype=DTYPE, name=name)
+
+
+def layer_weights(settings: TrialSettings) -> tuple[LayerWeight, ...]:
+    """List a built-in network's weights, in the order of ``keras.Model.get_weights``, without building it."""
+    return BUILT_IN[settings.arch].weights(settings)
 
 
 def initial_weights(settings: TrialSettings) -> list[Floats]:

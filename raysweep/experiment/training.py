@@ -3,18 +3,20 @@
 import io
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
 
-from raysweep.errors import ResultsError
-from raysweep.experiment.adam import Variables, read
+from raysweep.errors import ResultsError, UsageError
+from raysweep.experiment.built_in import BuiltInLearner
 from raysweep.experiment.compiled_steps import CompiledSteps
 from raysweep.experiment.evaluation import HeldOut
-from raysweep.experiment.lstm import swap_gates
-from raysweep.experiment.models import initial_weights, layer_weights
+from raysweep.experiment.learner import Learner
+from raysweep.experiment.own_learner import OwnLearner
+from raysweep.experiment.own_network import NetworkFunction, require_same
 from raysweep.trial.outcome import Evaluation
 from raysweep.trial.result import Curve, Floats, TrialResult
 from raysweep.trial.settings import TrialSettings
@@ -34,10 +36,16 @@ class Training:
 
     Raises:
         ResultsError: the state is damaged, of another trial, or made with something that gives other bits.
+        UsageError: the settings are not of the network's function.
+        NetworkError: the function fails, or its model cannot be trained.
     """
 
     def __init__(
-        self, settings: TrialSettings, steps: CompiledSteps | None = None, state: bytes | None = None
+        self,
+        settings: TrialSettings,
+        steps: CompiledSteps | None = None,
+        state: bytes | None = None,
+        network: NetworkFunction | None = None,
     ) -> None:
         """Begin a trial, or go on from a state.
 
@@ -46,6 +54,7 @@ class Training:
             steps: cache of compiled steps that trials share; None for a trial on its own.
             state: bytes that the method `state` returned, of this trial or of one that differs only in having
                 fewer epochs; None to begin.
+            network: the function of a user's network; None for a built-in one.
         """
         self.settings = settings
         self._losses = np.zeros(0, np.float32)
@@ -54,13 +63,10 @@ class Training:
         self._train_s = self._eval_s = 0.0
         self._inherited_epochs = 0
         self._held_out = HeldOut(settings)
-        if state is None:
-            weights = _swapped(settings, initial_weights(settings))
-            self._variables = Variables.starting_from(weights)
-        else:
-            self._restore(state)
-        self._steps = (steps or CompiledSteps()).of(settings)
-        self._trace_s = self._steps.trace(self._variables, settings)
+        arrays = None if state is None else self._restored(state)
+        self._learner = _learner(settings, steps or CompiledSteps(), network)
+        if arrays is not None:
+            self._load(arrays)
 
     @property
     def epoch(self) -> int:
@@ -90,7 +96,7 @@ class Training:
     @property
     def weights(self) -> list[Floats]:
         """Current weights, in the order and layout of ``keras.Model.get_weights``."""
-        return _swapped(self.settings, [read(weight).numpy() for weight in self._variables.weights])
+        return self._learner.weights()
 
     def advance(self, seconds: float) -> None:
         """Train for about this many seconds: at least one epoch, never beyond the last.
@@ -103,7 +109,7 @@ class Training:
             self._evaluate_if_due()
             began = time.perf_counter()
             epochs = min(epochs, self._epochs_in_one_go())
-            done = self._steps.train(self._variables, self.settings, after=self.epoch, epochs=epochs)
+            done = self._learner.train(after=self.epoch, epochs=epochs)
             self._losses = np.concatenate([self._losses, done.loss])
             self._accuracies = np.concatenate([self._accuracies, done.accuracy])
             now = time.perf_counter()
@@ -127,14 +133,15 @@ class Training:
         if self._evaluations and self._evaluations[-1].epoch == self.epoch:
             return
         began = time.perf_counter()
-        if (outputs := self._held_out.evaluate(self._steps, self._variables)) is not None:
+        if (outputs := self._held_out.evaluate(self._learner)) is not None:
             self._evaluations.append(self._held_out.counts(self.epoch, outputs))
         self._eval_s += time.perf_counter() - began
 
     def state(self) -> bytes:
         """Return the state of the training as bytes; the arrays are NumPy's npz without pickled objects."""
-        saved: dict[str, Any] = {f"variable_{n}": array for n, array in enumerate(self._variables.arrays())}
+        saved: dict[str, Any] = {f"variable_{n}": array for n, array in enumerate(self._learner.arrays())}
         saved |= {
+            "variables": len(saved),
             "loss": self._losses,
             "accuracy": self._accuracies,
             "evaluations": np.array([_packed(one) for one in self._evaluations], np.int64),
@@ -147,11 +154,32 @@ class Training:
         header = StateHeader(settings=self.settings, epoch=self.epoch, made_with=made_with())
         return pack(header, file.getvalue())
 
-    def _restore(self, state: bytes) -> None:
-        try:
+    def _restored(self, state: bytes) -> list[Any]:
+        """Take up the curve and the evaluations of a state; return the arrays of its network."""
+        with self._naming_the_trial():
             header, arrays = unpack(state)
             self._require_usable(header)
-            self._load(header, arrays)
+            with np.load(io.BytesIO(arrays), allow_pickle=False) as saved:
+                if len(saved["loss"]) != header.epoch:
+                    raise ValueError("arrays of unexpected shapes")
+                self._losses, self._accuracies = saved["loss"], saved["accuracy"]
+                self._evaluations = [_unpacked(of) for of in saved["evaluations"].tolist()]
+                if header.settings == self.settings:
+                    self._train_s, self._eval_s = float(saved["train_s"]), float(saved["eval_s"])
+                    self._inherited_epochs = int(saved["inherited_epochs"])
+                else:  # the seconds are those of the trial that made it
+                    self._inherited_epochs = header.epoch
+                return [saved[f"variable_{number}"] for number in range(int(saved["variables"]))]
+
+    def _load(self, arrays: list[Any]) -> None:
+        with self._naming_the_trial():
+            self._learner.load(arrays)
+
+    @contextmanager
+    def _naming_the_trial(self) -> Iterator[None]:
+        """Translate what is wrong with a state."""
+        try:
+            yield
         except (ResultsError, KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
             trial = self.settings.trial_id
             raise ResultsError(f"state for {trial}: {error}; start the trial without it") from error
@@ -163,22 +191,6 @@ class Training:
             raise ResultsError(f"after {header.epoch} epochs, more than the trial has")
         if difference := header.made_with.difference(made_with()):
             raise ResultsError(difference)
-
-    def _load(self, header: StateHeader, arrays: bytes) -> None:
-        """Go on from the arrays of a state; raise ValueError or KeyError if they are not valid."""
-        with np.load(io.BytesIO(arrays), allow_pickle=False) as saved:
-            shapes = 3 * [weight.shape for weight in layer_weights(self.settings)]
-            variables = [saved[f"variable_{number}"] for number in range(len(shapes))]
-            if [array.shape for array in variables] != shapes or len(saved["loss"]) != header.epoch:
-                raise ValueError("arrays of unexpected shapes")
-            self._losses, self._accuracies = saved["loss"], saved["accuracy"]
-            self._evaluations = [_unpacked(of) for of in saved["evaluations"].tolist()]
-            if header.settings == self.settings:
-                self._train_s, self._eval_s = float(saved["train_s"]), float(saved["eval_s"])
-                self._inherited_epochs = int(saved["inherited_epochs"])
-            else:  # the seconds are those of the trial that made it
-                self._inherited_epochs = header.epoch
-            self._variables = Variables.of(variables)
 
     def result(self) -> TrialResult:
         """Evaluate the trained network on the held-out sequences.
@@ -193,7 +205,7 @@ class Training:
             )
         began = time.perf_counter()
         # No outputs of a finished training: its last update gave NaN or infinity, and no loss came after it.
-        outputs = None if self.diverged else self._held_out.evaluate(self._steps, self._variables)
+        outputs = None if self.diverged else self._held_out.evaluate(self._learner)
         evaluations = [*self._evaluations]
         if outputs is not None:
             evaluations.append(self._held_out.counts(self.epoch, outputs))
@@ -205,14 +217,24 @@ class Training:
             curve=_curve(self._losses, self._accuracies, evaluations, self.settings),
             evaluations=tuple(evaluations),
             predictions=None if outputs is None else self._held_out.predictions(outputs),
-            layers=layer_weights(self.settings),
+            layers=self._learner.layers,
             updates=self.epoch * (self.settings.windows // self.settings.batch_size),
             inherited_epochs=self._inherited_epochs,
-            trace_s=self._trace_s,
+            trace_s=self._learner.trace_s,
             train_s=self._train_s,
             eval_s=self._eval_s + time.perf_counter() - began,
             device="gpu" if tf.config.list_physical_devices("GPU") else "cpu",
+            deterministic=self._learner.deterministic,
         )
+
+
+def _learner(settings: TrialSettings, steps: CompiledSteps, network: NetworkFunction | None) -> Learner:
+    if settings.network is None and network is None:
+        return BuiltInLearner(settings, steps.of(settings))
+    if network is None:
+        raise UsageError(f"{settings.arch} is not built in; give its function: network={settings.arch}")
+    require_same(settings, network)
+    return OwnLearner(settings, network, steps.checked)
 
 
 def _packed(evaluation: Evaluation) -> list[int]:
@@ -229,14 +251,6 @@ def made_with() -> MadeWith:
     gpus = tf.config.list_physical_devices("GPU")
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu"
     return MadeWith.here(tf.config.threading.get_intra_op_parallelism_threads(), device)
-
-
-def _swapped(settings: TrialSettings, weights: list[Floats]) -> list[Floats]:
-    """Swap between the gate orders of Keras and the compiled loop in every weight of the LSTMs."""
-    return [
-        weight if of.layer == "dense" else swap_gates(weight)
-        for of, weight in zip(layer_weights(settings), weights, strict=True)
-    ]
 
 
 def _curve(

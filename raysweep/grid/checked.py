@@ -9,14 +9,16 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from raysweep.grid.expansion import Block, missing_settings
-from raysweep.grid.nodes import Entry, Items, Node, Problem, Scalar, Table, shown
-from raysweep.grid.values import FIELDS, Axis, accepted, found, read_axis, read_table, read_value
+from raysweep.architectures import BUILT_IN
+from raysweep.grid.expansion import Block
+from raysweep.grid.keys import TOP_KEYS, read_table
+from raysweep.grid.networks import GridNetworks
+from raysweep.grid.nodes import Entry, Node, Problem, Scalar, Table, shown
+from raysweep.grid.sections import SettingsReader, misplaced_keys
+from raysweep.grid.values import Axis, accepted, found, read_value
+from raysweep.trial.network import NetworkSource
 from raysweep.trial.resources import Resources
-from raysweep.trial.settings import ARCHS, Name
-
-_SECTIONS: Final = ("defaults", *ARCHS)
-_TOP: Final = ("name", "grid", *_SECTIONS, "resources", "keep_state")
+from raysweep.trial.settings import Name
 
 _NAME: Final = FieldInfo.from_annotation(Name)
 _KEEP_STATE: Final = FieldInfo.from_annotation(bool)
@@ -34,6 +36,19 @@ class CheckedGrid:
     sections: Mapping[str, Mapping[str, Axis]]
     """Settings of every trial (`defaults`) and of each architecture, as axes of one value."""
     blocks: list[Block]
+    networks: GridNetworks
+
+    @property
+    def archs(self) -> set[str]:
+        """Architectures that the grid or `defaults` gives."""
+        default = self.sections["defaults"].get("arch")
+        given = [*(block.archs for block in self.blocks), default.values if default else ()]
+        return {arch for archs in given for arch in archs}
+
+    @property
+    def sources(self) -> tuple[NetworkSource, ...]:
+        """Networks files that the architectures come from, each once."""
+        return tuple(dict.fromkeys(s for arch, s in self.networks.sources.items() if arch in self.archs))
 
     def content(self) -> dict[str, Any]:
         """Return the file as plain JSON-able values, ranges expanded."""
@@ -41,33 +56,45 @@ class CheckedGrid:
         given = {
             where: {setting: axis.values[0] for setting, axis in section.items()}
             for where, section in self.sections.items()
-            if section
+            if section and where in ("defaults", *BUILT_IN, *self.archs)
         }
-        content = {"name": self.name, "grid": grid, **given, "resources": self.resources.model_dump()}
-        return {**content, "keep_state": True} if self.keep_state else content
+        networks = self.networks.content(self.archs)
+        return {
+            "name": self.name,
+            **({"networks": networks} if networks else {}),
+            "grid": grid,
+            **given,
+            "resources": self.resources.model_dump(),
+            **({"keep_state": True} if self.keep_state else {}),
+        }
 
 
-def check(root: Node, stem: str, override: str | None, problems: list[Problem]) -> CheckedGrid:
+def check(
+    root: Node, stem: str, override: str | None, networks: GridNetworks, problems: list[Problem]
+) -> CheckedGrid:
     """Check every value of a grid file.
 
     Args:
         root: the file's tree.
         stem: the file's name without its ending; the sweep's name if the file has none.
         override: the sweep's name from the command line.
+        networks: networks that the grid names.
         problems: list to which problems are added.
     """
-    top, meant = read_table(root, "", _TOP, problems)
+    misplaced = misplaced_keys(networks)
+    top, meant = read_table(root, "", (*TOP_KEYS, *networks.archs), misplaced, problems)
     if isinstance(root, Table) and "grid" not in {*top, *meant}:
         problems.append(Problem(root.line, "grid", "missing; write the settings to combine under this key"))
     name = _name(top.get("name"), stem, override, problems)
-    resources = _resources(top.get("resources"), problems)
+    resources = _resources(top.get("resources"), misplaced, problems)
     keep_state = False
     if entry := top.get("keep_state"):
         keep_state = bool(read_value(entry.value, "keep_state", _KEEP_STATE, problems, "top"))
-    sections = {where: _section(top.get(where), where, problems) for where in _SECTIONS}
-    blocks = _blocks(top.get("grid"), sections, problems)
+    reader = SettingsReader(networks, misplaced, problems)
+    sections = {where: reader.section(top.get(where), where) for where in ("defaults", *networks.archs)}
+    blocks = reader.blocks(top.get("grid"), sections)
     line = top["grid"].line if "grid" in top else 0
-    return CheckedGrid(line, name, resources, keep_state, sections, blocks)
+    return CheckedGrid(line, name, resources, keep_state, sections, blocks, networks)
 
 
 def _name(entry: Entry | None, stem: str, override: str | None, problems: list[Problem]) -> str:
@@ -89,11 +116,11 @@ def _name(entry: Entry | None, stem: str, override: str | None, problems: list[P
     return stem
 
 
-def _resources(entry: Entry | None, problems: list[Problem]) -> Resources:
+def _resources(entry: Entry | None, misplaced: Mapping[str, str], problems: list[Problem]) -> Resources:
     fields = Resources.model_fields
     if entry is None:
         return Resources()
-    given, _ = read_table(entry.value, "resources", fields, problems)
+    given, _ = read_table(entry.value, "resources", fields, misplaced, problems)
     amounts = {
         key: read_value(given[key].value, f"resources.{key}", fields[key], problems, "resources")
         for key in given
@@ -103,40 +130,3 @@ def _resources(entry: Entry | None, problems: list[Problem]) -> Resources:
         message = f"found {gpu:g}; write a share of one GPU (such as 0.5), or a whole number of GPUs"
         problems.append(Problem(given["gpu"].line, "resources.gpu", message))
     return Resources(**{key: amount for key, amount in amounts.items() if amount is not None})
-
-
-def _section(entry: Entry | None, where: str, problems: list[Problem]) -> dict[str, Axis]:
-    """Read `defaults` or an architecture's section; every setting becomes an axis of one value."""
-    if entry is None:
-        return {}
-    known = [setting for setting in FIELDS if setting != "arch" or where == "defaults"]
-    given, meant = read_table(entry.value, where, known, problems)
-    section = {
-        key: Axis(
-            item.line,
-            f"{where}.{key}",
-            [read_value(item.value, f"{where}.{key}", FIELDS[key], problems, "section")],
-        )
-        for key, item in given.items()
-    }
-    return {key: Axis(entry.line, f"{where}.{key}", [None]) for key in meant} | section
-
-
-def _blocks(
-    entry: Entry | None, sections: Mapping[str, Mapping[str, Axis]], problems: list[Problem]
-) -> list[Block]:
-    if entry is None:
-        return []
-    nodes = entry.value.items if isinstance(entry.value, Items) else (entry.value,)
-    if not nodes:
-        problems.append(Problem(entry.line, "grid", "an empty list makes no trials; write at least one grid"))
-    blocks = []
-    for node in nodes:
-        given, meant = read_table(node, "grid", FIELDS, problems)
-        axes = {key: read_axis(item, FIELDS[key], problems) for key, item in given.items()}
-        unknown = {key: Axis(node.line, f"grid.{key}", [None]) for key in meant if key not in axes}
-        block = Block(node.line, axes | unknown, sections)
-        if isinstance(node, Table):
-            problems.extend(missing_settings(block))
-        blocks.append(block)
-    return blocks

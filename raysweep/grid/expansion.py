@@ -6,9 +6,12 @@ from itertools import product
 from math import prod
 from typing import Any, Final
 
+from raysweep.architectures import BUILT_IN
 from raysweep.grid.nodes import Problem
+from raysweep.grid.options import resolver
 from raysweep.grid.values import Axis
-from raysweep.trial.settings import ARCHS, conflicts, resolve
+from raysweep.trial.network import Network
+from raysweep.trial.settings import conflicts
 
 SHOWN_PER_SETTING: Final = 3
 """Conflicts reported for one setting of the file; further conflicts are counted."""
@@ -24,6 +27,8 @@ class Block:
     line: int
     axes: Mapping[str, Axis]
     sections: Mapping[str, Mapping[str, Axis]]
+    networks: Mapping[str, Network]
+    """Users' networks, by architecture."""
 
     @property
     def num_trials(self) -> int:
@@ -45,27 +50,30 @@ class Block:
 
     def trials(self) -> Iterator[dict[str, Any]]:
         """Yield the resolved settings of every combination whose architecture is known."""
-        below = {
-            arch: {"arch": arch, "seed": 0}
-            | {
-                setting: given.values[0]
-                for where in ("defaults", arch)
-                for setting, given in self.sections[where].items()
-                if setting != "arch"
-            }
-            for arch in self.archs
-        }
+        below = {arch: self._below_axes(arch) for arch in self.archs}
+        resolve = {arch: resolver(self.networks.get(arch)) for arch in self.archs}
         for values in product(*(axis.values for axis in self.axes.values())):
             combination = dict(zip(self.axes, values, strict=True))
             for arch in [combination["arch"]] if "arch" in combination else self.archs:
                 if arch is not None:
-                    yield resolve({**below[arch], **combination})
+                    yield resolve[arch]({**below[arch], **combination})
+
+    def _below_axes(self, arch: str) -> dict[str, Any]:
+        """Return the values that an architecture's settings and options have if they are no axis."""
+        options = self.networks[arch].options if arch in self.networks else {}
+        given = {
+            setting: axis.values[0]
+            for where in ("defaults", arch)
+            for setting, axis in self.sections[where].items()
+            if setting != "arch"
+        }
+        return {"arch": arch, "seed": 0, **options, **given}
 
 
 def missing_settings(block: Block) -> Iterator[Problem]:
     """Find required settings that a block lacks."""
     for setting, example in REQUIRED.items():
-        lacking = [arch for arch in block.archs or ARCHS if block.origin(arch, setting) is None]
+        lacking = [arch for arch in block.archs or BUILT_IN if block.origin(arch, setting) is None]
         if not lacking:
             continue
         for_arch = f" for {lacking[0]}" if block.archs and len(lacking) < len(block.archs) else ""

@@ -13,8 +13,11 @@ from typing import Any, Final
 from raysweep.errors import GridError
 from raysweep.grid.checked import CheckedGrid, check
 from raysweep.grid.expansion import expand
-from raysweep.grid.nodes import Node, Problem, tree_of
+from raysweep.grid.named_networks import networks_of_files
+from raysweep.grid.network_content import networks_of_content
+from raysweep.grid.nodes import Problem, tree_of
 from raysweep.grid.yaml_file import parse, read_text, shown_path
+from raysweep.trial.network import NetworkSource
 from raysweep.trial.resources import Resources
 from raysweep.trial.settings import TrialSettings
 
@@ -34,6 +37,8 @@ class Grid:
     """Whether each trial's last training state is kept, so that it can be trained longer."""
     content: Mapping[str, Any] = field(compare=False)
     """The file as plain JSON-able values, ranges expanded; `grid_from_content` reads these values."""
+    networks: tuple[NetworkSource, ...] = field(default=(), compare=False)
+    """Networks files that the architectures come from; none if the grid is rebuilt from its content."""
 
 
 def read_grid(path: Path | str, *, name: str | None = None) -> Grid:
@@ -44,12 +49,16 @@ def read_grid(path: Path | str, *, name: str | None = None) -> Grid:
         name: overrides the file's `name`.
 
     Raises:
-        GridError: the file has problems; the error has one line ``file:line: key: what is wrong; what
-            to do`` per problem, in the file's order.
+        GridError: the file, or a networks file that it names, has problems; the error has one line
+            ``file:line: key: what is wrong; what to do`` per problem, in the file's order, the grid file's
+            problems first.
     """
     path = Path(path)
     source = shown_path(path)
-    return _read(parse(read_text(path), source), source, path.stem, name)
+    root = parse(read_text(path), source)
+    problems: list[Problem] = []
+    networks = networks_of_files(root, path.parent, problems)
+    return _grid(check(root, path.stem, name, networks, problems), source, problems)
 
 
 def grid_from_content(content: Mapping[str, Any], *, source: str) -> Grid:
@@ -62,17 +71,23 @@ def grid_from_content(content: Mapping[str, Any], *, source: str) -> Grid:
     Raises:
         GridError: as for `read_grid`, but without line numbers.
     """
-    return _read(tree_of(content), source, "", None)
-
-
-def _read(root: Node, source: str, stem: str, override: str | None) -> Grid:
     problems: list[Problem] = []
-    checked = check(root, stem, override, problems)
+    try:
+        root = tree_of(content)
+    except RecursionError as error:
+        raise GridError([Problem(0, "", "nested too deeply; run the grid file again").at(source)]) from error
+    networks = networks_of_content(root, problems)
+    return _grid(check(root, "", None, networks, problems), source, problems)
+
+
+def _grid(checked: CheckedGrid, source: str, problems: list[Problem]) -> Grid:
     trials = _trials(checked, problems)
     if problems:
-        in_order = sorted(dict.fromkeys(problems), key=lambda problem: problem.line)
+        in_order = sorted(dict.fromkeys(problems), key=lambda problem: (problem.source, problem.line))
         raise GridError([problem.at(source) for problem in in_order])
-    return Grid(checked.name, trials, checked.resources, checked.keep_state, checked.content())
+    return Grid(
+        checked.name, trials, checked.resources, checked.keep_state, checked.content(), checked.sources
+    )
 
 
 def _trials(checked: CheckedGrid, problems: list[Problem]) -> tuple[TrialSettings, ...]:

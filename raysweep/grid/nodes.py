@@ -56,13 +56,19 @@ class Problem(NamedTuple):
     line: int
     key: str
     message: str
+    source: str = ""
+    """Path of the file if the problem is not in the grid file."""
 
     def at(self, source: str) -> str:
         """Write the problem as one line of text.
 
+        Args:
+            source: path of the grid file.
+
         >>> Problem(5, "grid.memm", "unknown key; did you mean 'mem'?").at("grids/lengths.yaml")
         "grids/lengths.yaml:5: grid.memm: unknown key; did you mean 'mem'?"
         """
+        source = self.source or source
         place = f"{source}:{self.line}" if self.line else source
         return ": ".join(part for part in (place, self.key, self.message) if part)
 

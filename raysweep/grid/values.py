@@ -1,4 +1,4 @@
-"""Keys and values of a grid file: validation, with a remedy for every mistake.
+"""Values of a grid file: validation, with a remedy for every mistake.
 
 All functions read a tree and add to a list of problems. An invalid value becomes None, so that reading goes
 on and one mistake is reported once.
@@ -6,24 +6,44 @@ on and one mistake is reported once.
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from raysweep.grid.nodes import Entry, Items, Node, Plain, Problem, Scalar, Table, plain_value, shown
+from raysweep.trial.network_options import INT_BITS, LONGEST_TEXT
 from raysweep.trial.settings import TrialSettings
 
-FIELDS: Final[Mapping[str, FieldInfo]] = TrialSettings.model_fields
-"""Settings of a trial; each may be an axis."""
+FIELDS: Final[Mapping[str, FieldInfo]] = {
+    name: field for name, field in TrialSettings.model_fields.items() if name not in ("network", "options")
+}
+"""Settings of a trial that a grid file gives; each may be an axis."""
+
+
+def field_of(kind: Any, **constraints: Any) -> FieldInfo:
+    """Return a field of a type; `pydantic.Field` documents the constraints."""
+    annotated: Any = Annotated[kind, Field(**constraints)]
+    return FieldInfo.from_annotation(annotated)
+
+
+_INT_LIMIT: Final = 2 ** (INT_BITS - 1)
+
+OPTION_FIELDS: Final[Mapping[type, FieldInfo]] = {
+    bool: field_of(bool),
+    int: field_of(
+        int, ge=-_INT_LIMIT, lt=_INT_LIMIT, description=f"a whole number of at most {INT_BITS} bits"
+    ),
+    float: field_of(float, description="a finite number"),
+    str: field_of(str, max_length=LONGEST_TEXT, description=f"a text of at most {LONGEST_TEXT:,} characters"),
+}
+"""Options of users' networks, by the type of their default."""
 
 Within = Literal["axis", "list", "section", "resources", "top"]
-
-_SYNONYMS: Final = {"lr": "learning_rate", "n_out": "len", "units": "mem"}
-"""Other names of settings, too different for the spelling check."""
 
 _RANGE: Final = re.compile(r"\s*(-?[0-9]{1,18})\s*\.\.\s*(-?[0-9]{1,18})\s*")
 
@@ -37,55 +57,19 @@ class Axis:
     values: Sequence[Any]
 
 
-def read_table(
-    node: Node, where: str, known: Collection[str], problems: list[Problem]
-) -> tuple[dict[str, Entry], set[str]]:
-    """Read a mapping with known keys.
+@cache
+def choice_of(names: tuple[str, ...], description: str) -> FieldInfo:
+    """Return a field that accepts some names; the description says what to write."""
+    return field_of(Literal[names], description=description)
 
-    Args:
-        node: the node to read.
-        where: key of the node; empty at the top of the file.
-        known: keys that the mapping may have.
-        problems: list to which problems are added.
 
-    Returns:
-        The entries by key, in order; and the known keys that unknown keys probably meant.
+def either(words: Sequence[str]) -> str:
+    """Join words.
+
+    >>> either(["grid", "defaults", "echo"]), either(["echo"])
+    ('grid, defaults or echo', 'echo')
     """
-    entries: dict[str, Entry] = {}
-    meant: set[str] = set()
-    if not isinstance(node, Table):
-        if not (isinstance(node, Scalar) and node.value is None and where not in ("", "grid")):
-            problems.append(Problem(node.line, where, f"found {found(node)}; write keys with values"))
-        return entries, meant
-    for entry in node.entries:
-        key = f"{where}.{_key(entry.key)}" if where else _key(entry.key)
-        if entry.key in entries:
-            first = entries[entry.key].line
-            at = f" (first at line {first})" if first else ""
-            problems.append(Problem(entry.line, key, f"given twice{at}; keep one of the two"))
-        elif entry.key in known:
-            entries[entry.key] = entry
-        else:
-            hint, guess = _hint(entry.key, known)
-            meant |= {guess} if guess else set()
-            problems.append(Problem(entry.line, key, hint))
-    return entries, meant
-
-
-def _key(text: str) -> str:
-    return text if re.fullmatch(r"[\w.-]{1,50}", text) else shown(text)
-
-
-def _hint(key: str, known: Collection[str]) -> tuple[str, str | None]:
-    """Return the message for an unknown key, and the known key that was probably meant."""
-    if key in FIELDS:
-        places = "grid or defaults" if key == "arch" else "grid, defaults, echo or seq2seq"
-        return f"does not belong here; put it under {places}", None
-    word = key.lower().replace("-", "_").replace(" ", "_")
-    guess = _SYNONYMS.get(word) or next(iter(difflib.get_close_matches(word, known, n=1)), None)
-    if guess in known:
-        return f"unknown key; did you mean '{guess}'?", guess
-    return f"unknown key; use one of {', '.join(known)}", None
+    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def read_value(node: Node, key: str, field: FieldInfo, problems: list[Problem], within: Within) -> Any:
@@ -118,6 +102,11 @@ def read_axis(entry: Entry, field: FieldInfo, problems: list[Problem]) -> Axis:
     else:
         values = [read_value(node, key, field, problems, "axis")]
     return Axis(entry.line, key, values)
+
+
+def is_range(node: Node) -> bool:
+    """Return whether a node is a range such as 2..8."""
+    return isinstance(node, Scalar) and _RANGE.fullmatch(node.text) is not None
 
 
 def _listed(node: Items, key: str, field: FieldInfo, problems: list[Problem]) -> list[Any]:
@@ -173,11 +162,11 @@ def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
 def expected(field: FieldInfo) -> str:
     """Describe the values that a field accepts.
 
-    >>> expected(FIELDS["mem"]), expected(FIELDS["arch"])
-    ('a whole number from 1 to 100000', 'echo or seq2seq')
+    >>> expected(FIELDS["mem"]), expected(OPTION_FIELDS[float])
+    ('a whole number from 1 to 100000', 'a finite number')
     """
-    if get_origin(field.annotation) is Literal:
-        return " or ".join(get_args(field.annotation))
+    if field.description:
+        return field.description
     if field.annotation is bool:
         return "true or false"
     bounds = {type(bound): getattr(bound, type(bound).__name__.lower()) for bound in field.metadata}
@@ -207,7 +196,7 @@ def _text(node: Node) -> str:
 
 def _misfit(node: Node, field: FieldInfo, within: Within) -> str:
     """Describe an invalid value of a field, and what to write instead."""
-    ranged = isinstance(node, Scalar) and _RANGE.fullmatch(node.text)
+    ranged = is_range(node)
     if isinstance(node, Items) and within == "list":
         remedy = "write all values in one list"
     elif within == "section" and (ranged or isinstance(node, Items)):
@@ -223,8 +212,12 @@ def _misfit(node: Node, field: FieldInfo, within: Within) -> str:
 
 def _instead(node: Scalar, field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
-        near = difflib.get_close_matches(node.text.lower(), get_args(field.annotation), n=1)
-        return f"did you mean '{near[0]}'?" if near else f"write {expected(field)}"
+        names = {name.lower(): name for name in get_args(field.annotation)}
+        near = difflib.get_close_matches(node.text.lower(), names, n=1)
+        return f"did you mean '{names[near[0]]}'?" if near else f"write {expected(field)}"
+    if field.annotation is str:
+        quoted = node.value is not None and not node.quoted and accepted(field, node.text) is not None
+        return "write it in quotes" if quoted else f"write {expected(field)}"
     text = node.text.strip()
     grouped = re.fullmatch(r"[0-9]{1,3}([_, ][0-9]{3})+", text)
     meant = plain_value(re.sub(r"[_, ]", "", text) if grouped else text)
@@ -232,4 +225,5 @@ def _instead(node: Scalar, field: FieldInfo) -> str:
         meant = int(meant)
     if accepted(field, meant) is None:
         return f"write {expected(field)}"
-    return f"write {meant} without quotes" if node.quoted else f"write {meant}"
+    written = str(meant).lower() if isinstance(meant, bool) else str(meant)
+    return f"write {written} without quotes" if node.quoted else f"write {written}"

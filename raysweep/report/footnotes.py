@@ -9,6 +9,8 @@ from raysweep.analysis.aggregate import Cell
 from raysweep.analysis.facets import Facet
 from raysweep.text import count, ranges
 
+NOT_REPRODUCIBLE: Final = "not reproducible: the network draws from a source without a seed"
+
 At = tuple[int, int]
 """LEN and MEM of a cell."""
 
@@ -81,7 +83,7 @@ def _exception(cell: Cell, seeds: int) -> str:
     ]
     if not cell.seeds:
         return ", ".join(lacking) if len(lacking) > 1 else ""
-    parts = []
+    parts = [] if cell.deterministic else [NOT_REPRODUCIBLE]
     if lacking:
         parts.append(f"{len(cell.seeds)} of {count(cell.replicates, 'seed')} ({', '.join(lacking)})")
     elif len(cell.seeds) != seeds:

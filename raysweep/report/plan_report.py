@@ -12,16 +12,18 @@ from rich.text import Text
 from raysweep.analysis.forecast import Forecast
 from raysweep.grid import Grid
 from raysweep.report.wrapped import Wrapped
-from raysweep.text import count, duration, ranges
+from raysweep.text import count, duration, ranges, setting
 from raysweep.trial.cost import ROUND_S, START_S, makespan, state_bytes
 from raysweep.trial.head_start import in_rounds
-from raysweep.trial.settings import TrialSettings, usual_n_in
+from raysweep.trial.settings import TrialSettings
 
 _LISTED: Final = ("len", "mem", "seed")
 """Settings whose values share a cell; any other setting that differs is named above its table."""
 
 
-def plan_view(grid: Grid, ahead: Forecast, cpus: int, gpus: int = 0) -> RenderableType:
+def plan_view(
+    grid: Grid, ahead: Forecast, cpus: int, gpus: int = 0, changes: Sequence[str] = ()
+) -> RenderableType:
     """Lay out a plan.
 
     Args:
@@ -29,6 +31,7 @@ def plan_view(grid: Grid, ahead: Forecast, cpus: int, gpus: int = 0) -> Renderab
         ahead: what is missing, and how long it takes.
         cpus: cores that a run may use.
         gpus: GPUs of this machine.
+        changes: what changed networks files mean.
 
     Returns:
         A headline, and a table with a row per architecture and number of epochs. If other settings differ
@@ -38,13 +41,14 @@ def plan_view(grid: Grid, ahead: Forecast, cpus: int, gpus: int = 0) -> Renderab
     parts: list[RenderableType] = [Text(_headline(grid, ahead, cpus, gpus), style="bold")]
     others, listed = _others(grid.trials), _listed(grid.trials)
     for values, trials in _grouped(grid.trials, others):
-        named = [f"{setting} {value:,}" for setting, value in zip(others, values, strict=True)]
+        given = zip(others, values, strict=True)
+        named = [setting(name, value) for name, value in given if value is not None]
         parts += [
             Text(),
             *([Text(f"  {', '.join(named)}")] if named else []),
             _table(trials, listed, ahead),
         ]
-    if remarks := list(_remarks(grid, ahead)):
+    if remarks := [*changes, *_remarks(grid, ahead)]:
         parts += [Text(), *(Wrapped(remark, 2, 2) for remark in remarks)]
     return Group(*parts)
 
@@ -140,24 +144,34 @@ def _grouped(
     """Group trials by the values of some settings, in the order of their first trials."""
     groups: dict[tuple[Any, ...], list[TrialSettings]] = {}
     for trial in trials:
-        groups.setdefault(tuple(getattr(trial, setting) for setting in by), []).append(trial)
+        groups.setdefault(tuple(_value(trial, setting) for setting in by), []).append(trial)
     yield from groups.items()
+
+
+def _value(trial: TrialSettings, setting: str) -> Any:
+    """Return the value of a setting or an option; None if the trial's network has no such option."""
+    return (
+        trial.option_values.get(setting)
+        if setting not in TrialSettings.model_fields
+        else getattr(trial, setting)
+    )
 
 
 def _listed(trials: Sequence[TrialSettings]) -> list[str]:
     """Choose the settings whose values share a cell; a single seed and the usual n_in are omitted."""
     chosen = [setting for setting in _LISTED if setting != "seed" or len({t.seed for t in trials}) > 1]
-    return [*chosen, "n_in"] if any(t.n_in != usual_n_in(t.arch, t.len) for t in trials) else chosen
+    return [*chosen, "n_in"] if any(not t.has_usual_n_in for t in trials) else chosen
 
 
 def _others(trials: Sequence[TrialSettings]) -> list[str]:
     """Choose the other settings that differ within an architecture."""
     archs = {trial.arch for trial in trials}
-    shown = (*_LISTED, "arch", "n_in", "epochs")
+    shown = (*_LISTED, "arch", "n_in", "epochs", "network", "options")
+    options = dict.fromkeys(name for trial in trials for name, _ in trial.options)
     return [
         setting
-        for setting in TrialSettings.model_fields
-        if setting not in shown and len({(t.arch, getattr(t, setting)) for t in trials}) > len(archs)
+        for setting in (*TrialSettings.model_fields, *options)
+        if setting not in shown and len({(t.arch, _value(t, setting)) for t in trials}) > len(archs)
     ]
 
 

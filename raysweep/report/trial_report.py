@@ -10,11 +10,14 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from raysweep.architectures.interface import LayerWeight
+from raysweep.report.footnotes import NOT_REPRODUCIBLE
 from raysweep.report.wrapped import Wrapped
 from raysweep.store.encoding import DecodedTrial
 from raysweep.store.ledger import Failure, Ledger
 from raysweep.text import TOGETHER, bar, clean_text, count, duration, setting, share
-from raysweep.trial.result import Curve, Ints, LayerWeight, Predictions
+from raysweep.trial.options import flattened
+from raysweep.trial.result import Curve, Ints, Predictions
 from raysweep.trial.settings import TrialSettings
 
 _SHOWN_WINDOWS = 25
@@ -47,12 +50,13 @@ def _heading(trial: DecodedTrial) -> Text:
     attempt = [f"attempt {provenance.attempt}"] if provenance.attempt > 1 else []
     inherited = result.inherited_epochs
     went_on = [f"{count(inherited, 'epoch')} from a shorter trial"] if inherited else []
-    return _title(result.settings.trial_id, result.status, place, *attempt, *went_on)
+    exempt = [] if result.deterministic else [NOT_REPRODUCIBLE]
+    return _title(result.settings.trial_id, result.status, place, *attempt, *went_on, *exempt)
 
 
 def _settings(settings: TrialSettings) -> Wrapped:
     """Lay out every setting, in the order of `TrialSettings`."""
-    named = [setting(name, value) for name, value in settings.model_dump().items()]
+    named = [setting(name, value) for name, value in flattened(settings.model_dump()).items()]
     items = [item.replace(" ", TOGETHER) for item in (*named, count(settings.updates, "update"))]
     return Wrapped(f"{TOGETHER}· ".join(items), 2, 2)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NoReturn
 
+from raysweep.analysis.network_versions import network_changes
 from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, RaysweepError
 from raysweep.grid import Grid, read_grid
@@ -29,6 +30,7 @@ from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
 from raysweep.run.temporary import remove_left_overs
 from raysweep.store.ledger import Damage, Ledger, Writer
 from raysweep.store.lock import release
+from raysweep.store.network_copies import put_copies
 from raysweep.trial.cost import RuntimeEstimate
 from raysweep.trial.training_state import made_here
 
@@ -106,6 +108,7 @@ class Run:
             cores = self._cores()
             driver = self._start(stack) if cores else None  # while it starts, the ledger is read
             self._verify_committed()
+            put_copies(self.ledger.paths, self.grid.networks)
             self.writer.begin_run(self.grid.name, self.grid.content, run_environment())
             if self._cores() > cores:  # damaged files are missing, too: start a larger cluster
                 stack.close()
@@ -139,6 +142,8 @@ class Run:
             say(f"{damage.path}: {damage.what}; set aside in {paths.damaged}, {then}")
         if self.ledger.record() is None and paths.record.exists():
             say(f"{paths.record}: not valid; set aside in {paths.damaged}, and written anew")
+        for change in network_changes(self.grid, self.ledger, self.writer.committed):
+            say(change)
         self.state = self._new_state(RuntimeEstimate(self.ledger.timings()))
         damaged: list[Damage] = []
         self.writer.saved.find(made_here(self.grid.resources) if self.options.private else None, damaged)
@@ -154,7 +159,13 @@ class Run:
             self._display = display_on(self.state.snapshot, plain=self.options.plain)
             with self._display:
                 rounds = Rounds(
-                    driver, self.state, self.writer, self._display, self.signals, self.grid.keep_state
+                    driver,
+                    self.state,
+                    self.writer,
+                    self._display,
+                    self.signals,
+                    self.grid.keep_state,
+                    self.grid.networks,
                 )
                 rounds.train(private=self.options.private)
         except Interrupted:

@@ -1,7 +1,7 @@
 """Round after round of trials: what the driver reports is committed, counted and shown."""
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -26,8 +26,9 @@ from raysweep.run.signals import Signals
 from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver
 from raysweep.store.ledger import Damage, Writer
-from raysweep.store.sweep_record import Failure, FailureKind
+from raysweep.store.sweep_record import Failure
 from raysweep.text import clean_text
+from raysweep.trial.network import NetworkSource
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Rounds:
     signals: Signals
     keep_state: bool
     """Whether the states of trained networks are kept."""
+    networks: tuple[NetworkSource, ...] = ()
+    """Files that users' networks come from."""
+    _invalid: set[tuple[str, str | None]] = field(default_factory=set)
+    """Users' networks that could not be built, which was said."""
 
     def train(self, *, private: bool) -> None:
         """Train until nothing is missing that has an attempt left, or a signal has come.
@@ -64,7 +69,7 @@ class Rounds:
         assert isinstance(ready, Ready)  # noqa: S101  # nothing was asked for yet that could end
         self.state.slots = ready.slots
         while not self.signals.pending and (trials := self.state.begin_round()):
-            self.driver.send(Train(trials=tuple(map(self._assign, trials))))
+            self.driver.send(Train(trials=tuple(map(self._assign, trials)), networks=self.networks))
             ended = self._serve()
             assert isinstance(ended, RoundEnded)  # noqa: S101  # the cluster is up
             if not self.signals.pending:
@@ -130,7 +135,7 @@ class Rounds:
             case Finished():
                 self._commit(event, payload)
             case Failed() if not self.signals.pending:  # the signal may have gone to its worker, too
-                self._fail(event.trial_id, event.kind, event.message, event.traceback, event.host)
+                self._fail(event)
 
     def _commit(self, event: Finished, payload: bytes) -> None:
         """Commit a trial; whatever is wrong with it is its failure, and that trial's alone."""
@@ -140,33 +145,43 @@ class Rounds:
         except StorageError:
             raise
         except ResultsError as error:  # what came back is not that trial's
-            self._fail(event.trial_id, "error", str(error), "", event.host)
+            self._fail(_failed(event, str(error), ""))
         except Exception as error:  # noqa: BLE001  # a defect of ours, and its traceback is kept
             message = f"{type(error).__name__}: {clean_text(str(error))}"
-            self._fail(event.trial_id, "error", message, traceback.format_exc(), event.host)
+            self._fail(_failed(event, message, traceback.format_exc()))
         else:
             finished = self.state.finish(
                 event.trial_id, event.exact_match, event.seconds, event.inherited_epochs
             )
             self.display.finished(finished)
 
-    def _fail(self, trial_id: str, kind: FailureKind, message: str, trace: str, host: str) -> None:
+    def _fail(self, event: Failed) -> None:
         """Count an attempt that failed, show it and record it."""
-        line = self.state.fail(
-            trial_id, message if kind == "error" else f"{kind.replace('_', ' ')} ({message})"
-        )
-        self.display.tell(f"failed: {line}", "red")
+        trial_id, kind = event.trial_id, event.kind
+        what = event.message if kind == "error" else f"{kind.replace('_', ' ')} ({event.message})"
+        line = self.state.fail(trial_id, what, hopeless=event.hopeless)
+        settings = self.state.planned[trial_id]
+        network = settings.arch, settings.network
+        if not event.hopeless or network not in self._invalid:
+            self.display.tell(f"failed: {line}", "red")
+        if event.hopeless:
+            self._invalid.add(network)
         self.writer.record_failure(
             Failure(
                 trial_id=trial_id,
                 kind=kind,
-                message=message,
-                traceback=trace,
+                message=event.message,
+                traceback=event.traceback,
                 attempts=self.state.attempts[trial_id],
-                host=host,
+                host=event.host,
                 time=datetime.now(UTC),
             )
         )
+
+
+def _failed(event: Finished, message: str, trace: str) -> Failed:
+    """Return the failure of a trial whose result cannot be committed."""
+    return Failed(trial_id=event.trial_id, kind="error", message=message, traceback=trace, host=event.host)
 
 
 def _unpack(event: Finished, payload: bytes) -> "tuple[EncodedTrial, bytes | None]":

@@ -14,7 +14,8 @@ from raysweep.report.scoreboard import FinishedTrial, RunningTrial, Snapshot
 from raysweep.text import clean_text
 from raysweep.trial.cost import Measured, RuntimeEstimate
 from raysweep.trial.head_start import HeadStart, head_starts, in_rounds
-from raysweep.trial.settings import TrialSettings, usual_n_in
+from raysweep.trial.options import flattened
+from raysweep.trial.settings import TrialSettings
 
 ROUND: Final = 5000
 """Trials of one round: Tune keeps 60 kB of every trial that it has seen, and a new round costs seconds."""
@@ -60,6 +61,8 @@ class RunState:
     """Trials committed by this command."""
     attempts: dict[str, int] = field(default_factory=dict)
     """Failed attempts of this command, by trial id."""
+    hopeless: set[str] = field(default_factory=set)
+    """Trials of which every attempt would fail."""
     clock: Callable[[], float] = time.monotonic
     _head_starts: dict[str, HeadStart] = field(default_factory=dict)
     """Head start of each trial that is missing when a round begins."""
@@ -117,7 +120,7 @@ class RunState:
 
     def exhausted(self, trial_id: str) -> bool:
         """Return whether a trial has no attempt left."""
-        return self.attempts.get(trial_id, 0) > self.retries
+        return trial_id in self.hopeless or self.attempts.get(trial_id, 0) > self.retries
 
     def timeout_s(self, settings: TrialSettings) -> float:
         """Return the seconds that an attempt may take."""
@@ -148,8 +151,15 @@ class RunState:
         self._last = FinishedTrial(self.label(settings), exact_match, seconds)
         return self._last
 
-    def fail(self, trial_id: str, what: str) -> str:
-        """Count an attempt that failed, and return the line that says so."""
+    def fail(self, trial_id: str, what: str, *, hopeless: bool = False) -> str:
+        """Count an attempt that failed, and return the line that says so.
+
+        Args:
+            trial_id: the trial.
+            what: why it failed.
+            hopeless: whether another attempt would fail, too.
+        """
+        self.hopeless |= {trial_id} if hopeless else set()
         self.attempts[trial_id] = self.attempt(trial_id)
         self._running.pop(trial_id, None)
         self._failed.add(trial_id)
@@ -160,7 +170,8 @@ class RunState:
     def label(self, settings: TrialSettings) -> str:
         """Name a trial by the settings that tell it apart within the plan."""
         words = [str(settings.arch), f"len {settings.len}", f"mem {settings.mem}"]
-        return " ".join(words + [f"{key} {getattr(settings, key)}" for key in self._label_keys])
+        named = flattened(settings.model_dump())
+        return " ".join(words + [f"{key} {named[key]}" for key in self._label_keys if key in named])
 
     def snapshot(self) -> Snapshot:
         """Return what the display shows at this moment; called from its own thread."""
@@ -202,9 +213,9 @@ def varying_settings(trials: Collection[TrialSettings]) -> tuple[str, ...]:
     """Name the settings, apart from `ALWAYS_NAMED`, that tell trials of one architecture apart."""
     seen: dict[tuple[str, str], set[object]] = {}
     for settings in trials:
-        for key in TrialSettings.model_fields:
-            seen.setdefault((settings.arch, key), set()).add(getattr(settings, key))
+        for key, value in flattened(settings.model_dump()).items():
+            seen.setdefault((settings.arch, key), set()).add(value)
     varying = {key for (_, key), values in seen.items() if len(values) > 1}
     # What follows from `len` alone would only repeat it.
-    varying -= {"n_in"} if all(s.n_in == usual_n_in(s.arch, s.len) for s in trials) else set()
-    return tuple(key for key in TrialSettings.model_fields if key in varying and key not in ALWAYS_NAMED)
+    varying -= {"n_in"} if all(s.has_usual_n_in for s in trials) else set()
+    return tuple(dict.fromkeys(key for _, key in seen if key in varying and key not in ALWAYS_NAMED))

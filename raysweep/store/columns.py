@@ -18,10 +18,16 @@ def _required(name: str, kind: pa.DataType) -> "pa.Field[Any]":
 
 _ARROW_TYPES: Final[Mapping[object, pa.DataType]] = {int: pa.int64(), float: pa.float64()}
 
+_OF_OWN_NETWORKS: Final = {
+    "network": pa.field("network", pa.string()),
+    "options": _required("options", pa.map_(pa.string(), pa.string())),
+}
+"""Null and empty for built-in architectures; an option's value is JSON."""
+
 _SETTINGS: Final = [
     _required("trial_id", pa.string()),
     *(
-        _required(name, _ARROW_TYPES.get(field.annotation, pa.string()))
+        _OF_OWN_NETWORKS.get(name) or _required(name, _ARROW_TYPES.get(field.annotation, pa.string()))
         for name, field in TrialSettings.model_fields.items()
     ),
 ]
@@ -39,6 +45,7 @@ TRIALS: Final = pa.schema(
         pa.field("position_accuracy", _list(pa.float64())),
         _required("updates", pa.int64()),
         _required("inherited_epochs", pa.int64()),
+        _required("deterministic", pa.bool_()),
         _required("trace_s", pa.float64()),
         _required("train_s", pa.float64()),
         _required("eval_s", pa.float64()),

@@ -39,6 +39,8 @@ class TrialCounts(BaseModel):
     """Loss of the last epoch; if the trial diverged, possibly NaN or infinite."""
     accuracy: float
     """Accuracy of the last epoch, 0 to 1."""
+    deterministic: bool = True
+    """False if training the network again gave other bytes."""
     inherited_epochs: int
     """Epochs that a shorter trial had trained, from whose state this one went on."""
     seconds: float
@@ -82,6 +84,7 @@ class TrialCounts(BaseModel):
             status=result.status,
             loss=result.loss,
             accuracy=result.accuracy,
+            deterministic=result.deterministic,
             inherited_epochs=result.inherited_epochs,
             seconds=result.trace_s + result.train_s + result.eval_s,
             exact_by_sequence=exact,

@@ -16,17 +16,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from raysweep.architectures.interface import LayerWeight
 from raysweep.errors import ResultsError
 from raysweep.store import checksum
 from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
 from raysweep.store.counts import TrialCounts
 from raysweep.store.trial_manifest import SCHEMA_VERSION, Digest, Manifest, read_manifest, require_known
-from raysweep.trial.result import Curve, LayerWeight, Predictions, TrialResult
+from raysweep.trial.result import Curve, Predictions, TrialResult
 from raysweep.trial.settings import TrialSettings
 
 _VERSION_KEY: Final = "raysweep.schema"
 _MANIFEST_KEY: Final = "raysweep.manifest"
-_PLAIN: Final = ("updates", "inherited_epochs", "trace_s", "train_s", "eval_s", "device")
+_PLAIN: Final = ("updates", "inherited_epochs", "deterministic", "trace_s", "train_s", "eval_s", "device")
 """Columns of `trials` that are fields of `TrialResult` as they stand."""
 
 
@@ -209,12 +210,22 @@ def _table(settings: TrialSettings, columns: Mapping[str, _Array], schema: pa.Sc
     rows = len(next(iter(columns.values())))
     constants = _settings_row(settings)
     arrays = [
-        pa.repeat(pa.scalar(constants[field.name], field.type), rows)
+        _repeated(constants[field.name], field.type, rows)
         if field.name in constants
         else _column(columns[field.name], field)
         for field in schema
     ]
     return pa.table(arrays, schema=schema)
+
+
+def _repeated(value: Any, kind: pa.DataType, rows: int) -> "pa.Array[Any]":
+    repeated: pa.Array[Any]
+    if isinstance(kind, pa.MapType):  # `pa.repeat` knows no maps
+        repeated = pa.array([value] * rows, kind)
+    else:
+        scalar: Any = pa.scalar(value, kind)
+        repeated = pa.repeat(scalar, rows)
+    return repeated
 
 
 def _column(values: _Array, field: "pa.Field[Any]") -> "pa.Array[Any]":

@@ -7,14 +7,16 @@ interrupted commit; readers ignore such files.
 
 import os
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from raysweep.architectures import BUILT_IN
 from raysweep.errors import GridError, ResultsError, StorageError, UnknownSchemaError, UsageError
 from raysweep.grid import grid_from_content
 from raysweep.store.atomic_files import Folder, refuse_link
 from raysweep.store.lock import live_holder, lock
+from raysweep.store.network_copies import copy_damage
 from raysweep.store.paths import Kind, Paths, trial_of
 from raysweep.store.saved_states import index_of
 from raysweep.store.sweep_record import Failure, SweepRecord, from_json
@@ -279,10 +281,18 @@ class Ledger:
         yield from self._foreign_tables()
         if bytes_of(self.paths.record) is not None and self.record() is None:
             yield Damage(self.paths.record, "not valid, or written by another version of raysweep")
+        yield from copy_damage(self.paths, self._networks())
         yield from failure_damage(self.paths, self._ids(self.paths.failures, Paths.FAILURE_SUFFIX))
         checkpoints = self._ids(self.paths.checkpoints, Paths.CHECKPOINT_SUFFIX)
         yield from saved_damage(map(self.paths.checkpoint, checkpoints))
         yield from saved_damage(map(self.paths.state, self._ids(self.paths.states, Paths.STATE_SUFFIX)))
+
+    def _networks(self) -> set[str]:
+        """Return the users' networks that committed trials have."""
+        trials = [one for one in self.committed() if one.partition("-")[0] not in BUILT_IN]
+        with suppress(ResultsError, StorageError):  # found before
+            return {str(one.counts.settings["network"]) for one in self.manifests(trials).values()}
+        return set()
 
 
 def _damage(paths: Paths, trial_id: str) -> list[Damage]:

@@ -11,7 +11,7 @@ from raysweep.errors import ResultsError
 Kind = Literal["trials", "predictions", "curves"]
 """The three tables, each a subfolder with one file per trial."""
 
-_TRIAL_ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+_TRIAL_ID: Final = re.compile(r"[A-Za-z0-9_]+(-[a-z0-9]+)+")
 _LONGEST_ID: Final = 120
 _TEMPORARY: Final = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
@@ -71,6 +71,7 @@ class Paths:
     FAILURE_SUFFIX: ClassVar = ".json"
     CHECKPOINT_SUFFIX: ClassVar = ".checkpoint"
     STATE_SUFFIX: ClassVar = ".state"
+    NETWORK_SUFFIX: ClassVar = ".py"
     RECORD: ClassVar = "sweep.json"
     LOCK: ClassVar = ".lock"
     LOG: ClassVar = "run.log"
@@ -104,6 +105,11 @@ class Paths:
     def states(self) -> Path:
         """Folder of the last training states of finished trials, from which longer ones go on."""
         return self.folder / "states"
+
+    @property
+    def networks(self) -> Path:
+        """Folder of copies of networks files; made when a grid has some."""
+        return self.folder / "networks"
 
     @property
     def damaged(self) -> Path:
@@ -149,6 +155,10 @@ class Paths:
     def failure(self, trial_id: str) -> Path:
         """Return the path of one trial's last failure."""
         return self.failures / f"{trial_id}{self.FAILURE_SUFFIX}"
+
+    def network(self, sha256: str) -> Path:
+        """Return the path of the copy of a networks file."""
+        return self.networks / f"{sha256}{self.NETWORK_SUFFIX}"
 
     def state(self, trial_id: str) -> Path:
         """Return the path of one trial's last training state."""

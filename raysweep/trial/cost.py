@@ -2,8 +2,7 @@
 
 One estimate serves the order of the trials (longest first), `plan` and a run's remaining time. The
 assumed rates come from one core of an AVX-512 machine of 2024; another machine differs by some factor,
-which the first measured trials give. Only multiplications that cannot be avoided are counted:
-a one-hot input times a kernel is a row look-up, and the encoder's repeated output is projected once.
+which the first measured trials give.
 """
 
 import heapq
@@ -11,6 +10,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from raysweep.architectures import architecture_of
 from raysweep.trial.settings import TrialSettings
 
 FLOPS_PER_S: Final = 60e9
@@ -27,42 +27,17 @@ START_S: Final = 10.0
 """Seconds before the first trial of a run trains: Ray starts, and workers import TensorFlow."""
 
 
-def forward_multiplications(settings: TrialSettings) -> int:
-    """Count the multiplications of one batch's forward pass.
-
-    An LSTM of M units multiplies M × 4M at every timestep; a one-hot input costs nothing, the
-    repeated vector M × 4M once; the softmax layer multiplies M × vocab at every output timestep.
-
-    >>> forward_multiplications(TrialSettings(arch="echo", len=6, mem=16, seed=0))
-    78720
-    """
-    recurrent = 4 * settings.mem**2
-    steps = settings.len if settings.arch == "echo" else settings.n_in + 1 + settings.len
-    return settings.batch_size * (steps * recurrent + settings.len * settings.mem * settings.vocab)
-
-
-def num_weights(settings: TrialSettings) -> int:
-    """Count the trained weights: kernels, recurrent kernels and biases.
-
-    >>> num_weights(TrialSettings(arch="echo", len=6, mem=16, seed=0))
-    9188
-    """
-    mem, vocab = settings.mem, settings.vocab
-    lstm = 4 * mem * (vocab + mem + 1)
-    decoder = 4 * mem * (mem + mem + 1) if settings.arch == "seq2seq" else 0
-    return lstm + decoder + (mem + 1) * vocab
-
-
 def state_bytes(settings: TrialSettings) -> int:
     """Estimate the size of a trial's last training state: float32 weights, Adam's two slots, a curve."""
-    return 4 * (3 * num_weights(settings) + 2 * settings.epochs)
+    return 4 * (3 * architecture_of(settings.arch).num_weights(settings) + 2 * settings.epochs)
 
 
 def update_seconds(settings: TrialSettings) -> float:
     """Estimate one update's seconds: three passes (forward, two backward), 2 operations a multiplication."""
-    steps = settings.len if settings.arch == "echo" else settings.n_in + settings.len
-    arithmetic = 3 * 2 * forward_multiplications(settings) / FLOPS_PER_S
-    return arithmetic + num_weights(settings) * ADAM_S_PER_WEIGHT + steps * STEP_S
+    architecture = architecture_of(settings.arch)
+    arithmetic = 3 * 2 * architecture.multiplications(settings) / FLOPS_PER_S
+    memory = architecture.num_weights(settings) * ADAM_S_PER_WEIGHT
+    return arithmetic + memory + architecture.timesteps(settings) * STEP_S
 
 
 def assumed_seconds(settings: TrialSettings, after: int = 0) -> float:

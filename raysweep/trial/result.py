@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from raysweep.architectures.interface import LayerWeight
 from raysweep.trial.outcome import Evaluation, Status
 from raysweep.trial.settings import TrialSettings
 
@@ -65,17 +66,6 @@ class Predictions:
         return np.asarray((self.predicted == self.expected).mean(axis=0))
 
 
-@dataclass(frozen=True, slots=True)
-class LayerWeight:
-    """One weight of the Keras model, as `raysweep show` lists it."""
-
-    layer: str
-    """Name of the layer: lstm, lstm_1, dense."""
-    weight: str
-    """kernel, recurrent_kernel or bias."""
-    shape: tuple[int, ...]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialResult:
     """Result of one finished trial. Times and device vary from run to run; the rest is reproducible."""
@@ -105,3 +95,5 @@ class TrialResult:
     """Seconds of evaluation, during training and after it, tracing not included."""
     device: str
     """`cpu` or `gpu`."""
+    deterministic: bool = True
+    """False if training the same network again gave other bytes; only of users' networks."""

@@ -7,30 +7,26 @@ often a worker reports) are not settings.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-Arch = Literal["echo", "seq2seq"]
-ARCHS: Final[tuple[Arch, ...]] = get_args(Arch)
+from raysweep.architectures import BUILT_IN, architecture_of
+from raysweep.trial.network import Option, network_of
+from raysweep.trial.options import Options, encoded_options, option_of
 
 SEMANTICS_VERSION: Final = 1
 """Version of the experiment's meaning; a change that alters any trial's numbers must raise it."""
-
-DEFAULTS: Final[Mapping[Arch, Mapping[str, int]]] = MappingProxyType(
-    {
-        "echo": MappingProxyType({"epochs": 500, "windows": 20, "batch_size": 5, "eval_every": 100}),
-        "seq2seq": MappingProxyType({"epochs": 5000, "windows": 21, "batch_size": 21, "eval_every": 250}),
-    }
-)
-"""Defaults of each architecture for settings that the grid file omits."""
-
-SEQ2SEQ_N_IN: Final = 5
-"""Input timesteps of a seq2seq network, unless its output is longer or the grid sets `n_in`."""
 
 DERIVED: Final = 0
 """Placeholder for a setting derived from the architecture, until `TrialSettings` is resolved."""
@@ -54,16 +50,16 @@ class TrialSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    arch: Arch
-    """Network: one LSTM that echoes its input, or an encoder and a decoder (seq2seq)."""
+    arch: str
+    """Architecture: `echo`, `seq2seq`, or the name of a function that returns a user's network."""
     len: int = Field(ge=1, le=1_000)
     """Output timesteps (LEN, `n_out`): the number of the input's first integers that are repeated."""
     mem: int = Field(ge=1, le=100_000)
-    """Units of each LSTM (MEM)."""
+    """Units of each recurrent layer (MEM)."""
     seed: int = Field(ge=0, lt=2**31)
     """Replicate: fixes initial weights, training data and evaluation data."""
     n_in: int = Field(default=DERIVED, ge=1, le=1_000)
-    """Input timesteps; `len` for echo, at least 5 for seq2seq unless set."""
+    """Input timesteps; `len` for echo, at least 5 for the others unless set."""
     windows: int = Field(default=DERIVED, ge=1, le=1_000_000)
     """Overlapping windows cut from one random sequence of `windows + n_in - 1` integers."""
     batch_size: int = Field(default=DERIVED, ge=1, le=1_000_000)
@@ -85,12 +81,16 @@ class TrialSettings(BaseModel):
 
     The trained network is always evaluated.
     """
+    network: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of the file that defines a user's network; None for a built-in architecture."""
+    options: Options = ()
+    """Every option of a user's network."""
 
     @model_validator(mode="before")
     @classmethod
     def _resolve(cls, given: Any) -> Any:
         """Fill in defaults and derived settings, so that every setting is explicit."""
-        if not isinstance(given, Mapping) or given.get("arch") not in ARCHS:
+        if not isinstance(given, Mapping) or not isinstance(given.get("arch"), str):
             return given
         return resolve(given)
 
@@ -101,6 +101,27 @@ class TrialSettings(BaseModel):
             raise PydanticCustomError("at_odds", "{message}", {"field": field, "message": message})
         return self
 
+    @classmethod
+    def of_network(cls, function: Callable[..., Any], **given: Any) -> Self:
+        """Make the settings of a trial that trains a user's network.
+
+        Args:
+            function: returns the Keras model; see docs/networks.md.
+            given: settings of the trial but `arch`, and options of the function; the other options have
+                the function's defaults.
+
+        Raises:
+            NetworkFileError: the function cannot be a network.
+            UsageError: an option is of another type than its default.
+            pydantic.ValidationError: as for the settings of any trial.
+        """
+        network = network_of(function, cls.model_fields)
+        options = {
+            name: option_of(name, given.pop(name, default), default)
+            for name, default in network.options.items()
+        }
+        return cls(arch=network.arch, network=network.sha256, options=encoded_options(options), **given)
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Copy with some settings changed, and validate again: a copy must not keep the original's id."""
         return type(self).model_validate({**self.model_dump(), **(update or {})})
@@ -109,6 +130,16 @@ class TrialSettings(BaseModel):
     def n_out(self) -> int:
         """Output timesteps; the same as `len`."""
         return self.len
+
+    @property
+    def has_usual_n_in(self) -> bool:
+        """Return whether `n_in` is what it is by default."""
+        return self.n_in == architecture_of(self.arch).usual_n_in(self.len)
+
+    @property
+    def option_values(self) -> dict[str, Option]:
+        """Options of a user's network, by name."""
+        return {name: json.loads(value) for name, value in self.options}
 
     @property
     def updates(self) -> int:
@@ -136,32 +167,29 @@ class TrialSettings(BaseModel):
         return self._json(without=set())
 
     def _json(self, without: set[str]) -> str:
-        content = {**self.model_dump(exclude=without), "semantics": SEMANTICS_VERSION}
+        content = {
+            **self.model_dump(exclude={*without, "network", "options"}),
+            "semantics": SEMANTICS_VERSION,
+        }
+        if self.network is not None:
+            content |= {"network": self.network, "options": self.option_values}
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def usual_n_in(arch: Arch, n_out: int) -> int:
-    """Return the input timesteps of a trial whose grid does not set `n_in`.
-
-    >>> usual_n_in("echo", 2), usual_n_in("seq2seq", 2), usual_n_in("seq2seq", 8)
-    (2, 5, 8)
-    """
-    return n_out if arch == "echo" else max(SEQ2SEQ_N_IN, n_out)
 
 
 def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     """Add the defaults of the settings that a trial omits.
 
     Args:
-        given: settings of one trial; `arch` must be one of `ARCHS`, the others may be missing or wrong.
+        given: settings of one trial; `arch` must be text, the others may be missing or wrong.
 
     Returns:
         The given settings, unchanged but for an integer `learning_rate`, made a float, and the defaults.
     """
-    resolved = {**_DEFAULTS_OF_ALL, **DEFAULTS[given["arch"]], **given}
+    architecture = architecture_of(given["arch"])
+    resolved = {**_DEFAULTS_OF_ALL, **architecture.defaults, **given}
     n_out = given.get("len")
     if "n_in" not in resolved and type(n_out) is int:
-        resolved["n_in"] = usual_n_in(given["arch"], n_out)
+        resolved["n_in"] = architecture.usual_n_in(n_out)
     if "eval_every" not in given:
         resolved["eval_every"] = _rounded_up(resolved["eval_every"], resolved["curve_every"])
     if type(resolved["learning_rate"]) is int:
@@ -173,7 +201,7 @@ _DEFAULTS_OF_ALL: Final[Mapping[str, Any]] = MappingProxyType(
     {
         name: field.default
         for name, field in TrialSettings.model_fields.items()
-        if not field.is_required() and field.default != DERIVED
+        if not field.is_required() and field.default not in (DERIVED, None, ())
     }
 )
 
@@ -198,9 +226,10 @@ def conflicts(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         The field that the user should change, and a message that starts with its value.
     """
     arch, n_out, n_in = settings["arch"], settings.get("len"), settings.get("n_in")
+    yield from _arch_conflicts(arch, settings.get("network"), settings.get("options"))
     if n_out is not None and n_in is not None:
-        if arch == "echo" and n_in != n_out:
-            yield "n_in", f"{n_in} is not len = {n_out}, but echo repeats its whole input; leave n_in out"
+        if conflict := architecture_of(arch).n_in_conflict(n_in, n_out):
+            yield "n_in", conflict
         elif n_out > n_in:
             yield "len", f"{n_out} (n_out) is more than n_in = {n_in}; use at most {n_in}"
     windows, batch_size = settings["windows"], settings["batch_size"]
@@ -213,6 +242,15 @@ def conflicts(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     vocab, values = settings["vocab"], settings["values"]
     if vocab is not None and values is not None and values > vocab:
         yield "values", f"{values} is more than vocab = {vocab}; use at most {vocab}"
+
+
+def _arch_conflicts(arch: str, network: str | None, options: Any) -> Iterator[tuple[str, str]]:
+    if arch in BUILT_IN:
+        if network is not None or options:
+            yield "arch", f"{arch} is built in; give a function of your own another name"
+    elif network is None:
+        built_in = " or ".join(BUILT_IN)
+        yield "arch", f"{arch} is not built in; use {built_in}, or a network's function (docs/networks.md)"
 
 
 @cache

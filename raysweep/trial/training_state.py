@@ -17,7 +17,7 @@ from raysweep.machine import cpu_features, cpu_model, package_versions
 from raysweep.trial.resources import Resources
 from raysweep.trial.settings import TrialSettings
 
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """Version of the header and the arrays; raise it with any change to them, their order or the loop."""
 
 LARGEST_HEADER: Final = 2**13
@@ -36,7 +36,7 @@ class MadeWith(BaseModel):
 
     layout: int
     source: str
-    """SHA-256 of the source of `raysweep.experiment`."""
+    """SHA-256 of the source of `raysweep.experiment` and `raysweep.architectures`."""
     versions: Mapping[str, str]
     """Versions of the packages that compute, by name."""
     cpu_model: str
@@ -136,6 +136,7 @@ def _header(start: bytes) -> tuple[StateHeader, int]:
 @cache
 def _source() -> str:
     digest = hashlib.sha256()
-    for path in sorted((Path(__file__).parents[1] / "experiment").glob("*.py")):
+    package = Path(__file__).parents[1]
+    for path in sorted([*package.glob("experiment/*.py"), *package.glob("architectures/*.py")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -22,6 +22,9 @@ from tests.analysis.by_scipy import interval_by_scipy
 from tests.analysis.learning import EVERY, cell_of_seeds, learned
 from tests.sweeps import planned, synthetic_results, trials_of, write_sweep
 
+SQL_SETTINGS = [name for name in CELL_SETTINGS if name not in ("network", "options")]
+"""Settings that SQL and Python compare alike."""
+
 
 def epochs_of(exact: Sequence[int], reach: float = 0.99, **settings: Any) -> EpochsToReach:
     """Epochs until a single seed with this learning curve reaches the level."""
@@ -197,7 +200,7 @@ def analysis(sweep: Path) -> SweepAnalysis:
 
 @pytest.mark.parametrize("reach", [0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0])
 def test_epochs_equal_to_sql_over_the_curves(sweep: Path, analysis: SweepAnalysis, reach: float) -> None:
-    names = ", ".join(CELL_SETTINGS)
+    names = ", ".join(SQL_SETTINGS)
     rows = duckdb.execute(
         f"""
         WITH looks AS (
@@ -220,7 +223,9 @@ def test_epochs_equal_to_sql_over_the_curves(sweep: Path, analysis: SweepAnalysi
         {"reach": reach},
     ).fetchall()
     found = [cell.epochs_to_reach(reach) for cell in analysis.cells]
-    assert [tuple(cell.settings.values()) for cell in analysis.cells] == [row[:-4] for row in rows]
+    assert [tuple(cell.settings[name] for name in SQL_SETTINGS) for cell in analysis.cells] == [
+        row[:-4] for row in rows
+    ]
     assert [math.inf if one.median is None else one.median for one in found] == [row[-3] for row in rows]
     assert [math.inf if one.above is None else one.above for one in found if one.median is None] == [
         row[-4] for row in rows if row[-3] == math.inf
@@ -241,7 +246,7 @@ def test_the_levels_of_the_sql_tell_the_cells_apart(analysis: SweepAnalysis) -> 
 
 
 def test_pooled_evaluations_equal_to_sql_over_the_curves(sweep: Path, analysis: SweepAnalysis) -> None:
-    names = ", ".join(CELL_SETTINGS)
+    names = ", ".join(SQL_SETTINGS)
     rows = duckdb.execute(
         f"""
         WITH looks AS (
@@ -255,8 +260,12 @@ def test_pooled_evaluations_equal_to_sql_over_the_curves(sweep: Path, analysis: 
         SELECT {names}, epoch, size, list(hits), list(rights) FROM looks GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
-    found = [(tuple(cell.settings.values()), one) for cell in analysis.cells for one in cell.evaluations]
-    assert [(*key, one.epoch) for key, one in found] == [row[: len(CELL_SETTINGS) + 1] for row in rows]
+    found = [
+        (tuple(cell.settings[name] for name in SQL_SETTINGS), one)
+        for cell in analysis.cells
+        for one in cell.evaluations
+    ]
+    assert [(*key, one.epoch) for key, one in found] == [row[: len(SQL_SETTINGS) + 1] for row in rows]
     assert len(found) > 50
     for (_, one), (*settings, _, size, hits, rights) in zip(found, rows, strict=True):
         every = size * len(hits)
@@ -264,7 +273,7 @@ def test_pooled_evaluations_equal_to_sql_over_the_curves(sweep: Path, analysis: 
         assert one.position_accuracy == tuple(sum(right) / every for right in zip(*rights, strict=True))
         assert one.interval is not None
         if len(hits) > 1:  # the curve of one seed does not have the hits of each sequence
-            sequences = len(hits) * settings[CELL_SETTINGS.index("eval_sequences")]
+            sequences = len(hits) * settings[SQL_SETTINGS.index("eval_sequences")]
             ends = interval_by_scipy(hits, size, sequences)[:2]
             assert (one.interval.low, one.interval.high) == pytest.approx(ends, abs=1e-9)
 

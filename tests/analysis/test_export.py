@@ -29,6 +29,8 @@ SETTINGS = {
     "eval_sequences": 2,
     "curve_every": 25,
     "eval_every": 100,
+    "network": None,
+    "options": {},
 }
 WORTH = 15 * (3.182446305284 / 12.706204736175) ** 2
 """Sequences that the two seeds of LEN 2 are worth.
@@ -78,6 +80,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
         "cells": [
             {
                 "settings": {**SETTINGS, "len": 2, "n_in": 2},
+                "deterministic": True,
                 "planned": True,
                 "seeds": [0, 1],
                 "diverged": [],
@@ -99,6 +102,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
             },
             {
                 "settings": {**SETTINGS, "len": 3, "n_in": 3},
+                "deterministic": True,
                 "planned": True,
                 "seeds": [0],
                 "diverged": [1],
@@ -120,6 +124,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
             },
             {
                 "settings": {**SETTINGS, "len": 4, "n_in": 4},
+                "deterministic": True,
                 "planned": True,
                 "seeds": [],
                 "diverged": [0],
@@ -128,6 +133,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
             },
             {
                 "settings": {**SETTINGS, "len": 5, "n_in": 5},
+                "deterministic": True,
                 "planned": True,
                 "seeds": [],
                 "diverged": [],
@@ -150,8 +156,8 @@ def test_json_keeps_the_promised_order_and_no_nan(analysis: SweepAnalysis) -> No
     cell = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))["cells"][0]
     assert list(cell["settings"]) == list(CELL_SETTINGS)
     assert " ".join(cell) == (
-        "settings planned seeds diverged windows exact_match interval position_accuracy loss accuracy "
-        "evaluations epochs_to_reach"
+        "settings deterministic planned seeds diverged windows exact_match interval position_accuracy "
+        "loss accuracy evaluations epochs_to_reach"
     )
     assert " ".join(cell["interval"]) == "low high over n n_effective method"
     assert " ".join(cell["evaluations"][0]) == "epoch exact_match interval position_accuracy"
@@ -160,7 +166,7 @@ def test_json_keeps_the_promised_order_and_no_nan(analysis: SweepAnalysis) -> No
 
 def test_csv_has_one_row_per_cell(analysis: SweepAnalysis) -> None:
     rows = list(csv.DictReader(io.StringIO(report_csv(analysis, 0.5))))
-    figures = "planned seeds diverged evaluated_windows exact_match "
+    figures = "deterministic planned seeds diverged evaluated_windows exact_match "
     figures += "interval_low interval_high interval_over interval_n interval_n_effective"
     positions = "position_1 position_2 position_3"
     mastery = "reach epochs_to_reach reached reached_of"

@@ -40,6 +40,12 @@ def blocks(page: Path, *languages: str) -> list[Block]:
     return [block for block in found if not languages or block.language in languages]
 
 
+def named_files(page: Path) -> dict[str, str]:
+    """The Python files that a page shows, by the name that a comment in their first line gives."""
+    shown = [(re.match(r"# (\w+\.py)\b", block.text), block.text) for block in blocks(page, "python")]
+    return {name[1]: text for name, text in shown if name}
+
+
 def prose(page: Path) -> str:
     """A page without its fenced blocks."""
     return _FENCE.sub("", page.read_text(encoding="utf-8"))

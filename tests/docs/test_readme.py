@@ -12,14 +12,27 @@ import pytest
 
 import raysweep
 from raysweep.analysis.aggregate import analyse
+from raysweep.architectures import BUILT_IN
 from raysweep.errors import RaysweepError
 from raysweep.grid import read_grid
 from raysweep.store.ledger import Ledger
 from raysweep.text import interval_ends
-from raysweep.trial.settings import DEFAULTS, TrialSettings
+from raysweep.trial.settings import TrialSettings
 from tests.command import RAYSWEEP
 from tests.command import raysweep as run_raysweep
-from tests.docs.pages import README, ROOT, Block, blocks, commands, names, options_of, prose, rows, section
+from tests.docs.pages import (
+    README,
+    ROOT,
+    Block,
+    blocks,
+    commands,
+    named_files,
+    names,
+    options_of,
+    prose,
+    rows,
+    section,
+)
 
 REFERENCE = ROOT / "results" / "reference"
 GRIDS = sorted((ROOT / "grids").glob("*.yaml"))
@@ -57,6 +70,8 @@ def help_of(*command: str) -> str:
 def test_every_grid_shown_is_valid(block: Block, tmp_path: Path) -> None:
     path = tmp_path / "shown.yaml"
     path.write_text(block.text, encoding="utf-8")
+    for name, text in named_files(README).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
     assert_count(block.text, len(read_grid(path).trials))
 
 
@@ -177,8 +192,9 @@ def test_every_public_name_can_be_imported_and_is_documented() -> None:
 
 def test_the_table_of_settings_is_what_the_program_assumes() -> None:
     table = {names(cells[0])[0]: cells[2:] for cells in rows(section(README, "Write a grid"))}
-    assert list(table) == list(TrialSettings.model_fields)
-    for column, arch in enumerate(DEFAULTS):
+    of_own_networks = {"network", "options"}
+    assert [*table] == [name for name in TrialSettings.model_fields if name not in of_own_networks]
+    for column, arch in enumerate(BUILT_IN):
         assumed = TrialSettings(arch=arch, len=3, mem=1, seed=0).model_dump()
         for setting, cells in table.items():
             if cells[column].replace(".", "").isdigit():

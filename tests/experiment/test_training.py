@@ -12,7 +12,7 @@ from raysweep.trial.result import TrialResult
 from raysweep.trial.settings import TrialSettings
 from raysweep.trial.training_state import pack, unpack
 
-EVALUATED = {"eval_sequences": 4, "curve_every": 5, "eval_every": 20}
+EVALUATED: dict[str, Any] = {"eval_sequences": 4, "curve_every": 5, "eval_every": 20}
 TRIALS = [
     TrialSettings(arch="echo", len=4, mem=16, seed=1, epochs=60, **EVALUATED),
     TrialSettings(arch="echo", len=3, mem=50, seed=1, epochs=60, **EVALUATED),

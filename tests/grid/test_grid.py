@@ -47,7 +47,7 @@ def test_shipped_grids(file, num_trials):
 
 def test_every_shipped_grid_is_known_to_these_tests():
     shipped = {path.stem for path in (ROOT / "grids").glob("*")}
-    assert shipped == {"lengths", "notebook", "tutorial", "longer", "quick"}
+    assert shipped == {"lengths", "notebook", "tutorial", "longer", "quick", "networks"}
 
 
 def test_the_notebook_and_the_tutorial_are_the_published_points():

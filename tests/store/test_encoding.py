@@ -96,8 +96,8 @@ def test_the_columns_are_the_contract() -> None:
     ]  # fmt: skip
     assert TRIALS.names == [
         *settings, "status", "loss", "accuracy", "exact_match", "position_accuracy", "updates",
-        "inherited_epochs", "trace_s", "train_s", "eval_s", "attempt", "started", "ended", "host",
-        "cpu_model", "device", "threads", "versions", "layers", "predictions_size",
+        "inherited_epochs", "deterministic", "trace_s", "train_s", "eval_s", "attempt", "started", "ended",
+        "host", "cpu_model", "device", "threads", "versions", "layers", "predictions_size",
         "predictions_sha256", "curves_size", "curves_sha256",
     ]  # fmt: skip
     assert [str(TRIALS.field(name).type) for name in ("arch", "len", "learning_rate", "started")] == [

@@ -140,7 +140,7 @@ def test_a_checkpoint_is_kept_until_the_trial_succeeds(ledger: Ledger) -> None:
     assert not any("checkpoints" in name for name in entries(ledger.paths.folder))
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", ".", "a/b-c", "UPPER-x", "a-b\n"])
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", ".", "a/b-c", "a-UPPER", "a-b\n"])
 def test_an_id_that_could_escape_the_folder_is_refused(ledger: Ledger, name: str) -> None:
     with ledger.open_for_writing() as writer:
         for act in (

@@ -2,13 +2,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raysweep.architectures import architecture_of
 from raysweep.trial.cost import (
     Measured,
     RuntimeEstimate,
     assumed_seconds,
-    forward_multiplications,
     makespan,
-    num_weights,
 )
 from raysweep.trial.settings import TrialSettings
 
@@ -24,12 +23,13 @@ def seq2seq(**given) -> TrialSettings:
 def test_arithmetic_counted_by_hand():
     # echo, one window of one timestep: M × 4M for the state, M × vocab for the softmax
     tiny = echo(len=1, mem=2, vocab=3, values=3, windows=1, batch_size=1)
-    assert forward_multiplications(tiny) == 2 * 8 + 2 * 3
-    assert num_weights(tiny) == (3 * 8 + 2 * 8 + 8) + (2 * 3 + 3)
+    echoes, pairs = architecture_of("echo"), architecture_of("seq2seq")
+    assert echoes.multiplications(tiny) == 2 * 8 + 2 * 3
+    assert echoes.num_weights(tiny) == (3 * 8 + 2 * 8 + 8) + (2 * 3 + 3)
     # seq2seq, 5 steps in, one projection of what is repeated, 2 steps out
     pair = seq2seq(mem=2, vocab=3, values=3, windows=1, batch_size=1)
-    assert forward_multiplications(pair) == (5 + 1 + 2) * 2 * 8 + 2 * (2 * 3)
-    assert num_weights(pair) == (3 * 8 + 2 * 8 + 8) + (2 * 8 + 2 * 8 + 8) + (2 * 3 + 3)
+    assert pairs.multiplications(pair) == (5 + 1 + 2) * 2 * 8 + 2 * (2 * 3)
+    assert pairs.num_weights(pair) == (3 * 8 + 2 * 8 + 8) + (2 * 8 + 2 * 8 + 8) + (2 * 3 + 3)
 
 
 @pytest.mark.parametrize(

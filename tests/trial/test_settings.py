@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from raysweep.trial.settings import ARCHS, TrialSettings, conflicts, resolve
+from raysweep.architectures import BUILT_IN
+from raysweep.trial.settings import TrialSettings, conflicts, resolve
 
 ECHO: dict[str, Any] = {"arch": "echo", "len": 6, "mem": 16, "seed": 0}
 
@@ -38,7 +39,7 @@ def test_canonical_json_is_the_whole_resolved_content():
 
 @st.composite
 def trials(draw):
-    arch = draw(st.sampled_from(ARCHS))
+    arch = draw(st.sampled_from(sorted(BUILT_IN)))
     n_out = draw(st.integers(1, 20))
     windows = draw(st.integers(1, 60))
     batch_size = draw(st.sampled_from([d for d in range(1, windows + 1) if windows % d == 0]))
@@ -77,12 +78,44 @@ def test_settings_round_trip_through_json(trial):
     assert (again, again.trial_id) == (asked, asked.trial_id)
 
 
-@pytest.mark.parametrize("field", sorted(TrialSettings.model_fields))
+@pytest.mark.parametrize("field", sorted(TrialSettings.model_fields.keys() - {"network", "options"}))
 def test_every_setting_is_part_of_the_identity(field):
     base: dict[str, Any] = {**ECHO, "arch": "seq2seq", "len": 2}
     others: dict[str, Any] = {"arch": "echo", "batch_size": 7, "learning_rate": 0.5, "vocab": 101}
     others["eval_every"] = 500
     assert TrialSettings(**{**base, field: others.get(field, 42)}).trial_id != TrialSettings(**base).trial_id
+
+
+def test_the_network_and_its_options_are_part_of_the_identity():
+    base: dict[str, Any] = {"arch": "gru", "len": 2, "mem": 4, "seed": 0, "network": 64 * "0"}
+    base["options"] = {"depth": 1, "rate": 0.5}
+    trials = [
+        TrialSettings(**base),
+        TrialSettings(**{**base, "network": 64 * "1"}),
+        TrialSettings(**{**base, "options": {"depth": 2, "rate": 0.5}}),
+        TrialSettings(**{**base, "options": {"depth": 1, "rate": 1}}),
+        TrialSettings(**{**base, "options": {"depth": 1}}),
+    ]
+    assert len({trial.trial_id for trial in trials}) == len(trials)
+    assert trials[0] == TrialSettings(**{**base, "options": {"rate": 0.5, "depth": 1}})
+    assert trials[0].trial_id == "gru-len2-mem4-seed0-f0d6b9d14a9e"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"network": None}, "gru is not built in; use echo or seq2seq, or a network's function"),
+        ({"arch": "echo", "n_in": 2}, "echo is built in; give a function of your own another name"),
+        ({"network": "abc"}, "should match pattern"),
+        ({"options": {"depth": None}}, "an option is a number, a bool or a text"),
+        ({"options": (("b", "1"), ("a", "2"))}, "options are not sorted by name"),
+        ({"options": (("a", "1"), ("a", "2"))}, "options are not sorted by name, or one is given twice"),
+    ],
+)
+def test_settings_of_no_network(wrong, message):
+    base: dict[str, Any] = {"arch": "gru", "len": 2, "mem": 4, "seed": 0, "network": 64 * "0"}
+    with pytest.raises(ValidationError, match=message):
+        TrialSettings(**{**base, **wrong})
 
 
 def test_defaults_are_the_same_as_their_values_written_out():

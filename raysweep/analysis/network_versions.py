@@ -1,0 +1,38 @@
+"""Versions of users' networks: what a changed networks file means for a sweep."""
+
+from collections.abc import Collection
+
+from raysweep.architectures import BUILT_IN
+from raysweep.grid import Grid
+from raysweep.store.ledger import Ledger
+from raysweep.text import count
+
+
+def network_changes(grid: Grid, ledger: Ledger, done: Collection[str]) -> list[str]:
+    """Say of each networks file that has changed how many trials are new, and how many old ones stay.
+
+    Args:
+        grid: the grid to train.
+        ledger: the results folder.
+        done: ids of its committed trials.
+
+    Raises:
+        ResultsError: the row of an old trial is damaged.
+    """
+    planned = {trial.trial_id: trial for trial in grid.trials if trial.arch not in BUILT_IN}
+    current = {trial.arch: trial.network for trial in planned.values()}
+    other = [one for one in done if one not in planned and one.partition("-")[0] in current]
+    found: dict[str, tuple[list[str], int, int]] = {}
+    versions = [manifest.counts.settings for manifest in ledger.manifests(other).values()]
+    for arch, network in current.items():
+        old = sum(one["arch"] == arch and one["network"] != network for one in versions)
+        if old:
+            new = sum(trial.arch == arch and trial_id not in done for trial_id, trial in planned.items())
+            file = grid.content["networks"][arch]["file"]
+            archs, all_new, all_old = found.get(file, ([], 0, 0))
+            found[file] = [*archs, arch], all_new + new, all_old + old
+    return [
+        f"{file} has changed: {count(new, 'trial')} of {', '.join(archs)} {'is' if new == 1 else 'are'} new, "
+        f"{count(old, 'finished trial')} of an earlier version {'stays' if old == 1 else 'stay'}."
+        for file, (archs, new, old) in found.items()
+    ]

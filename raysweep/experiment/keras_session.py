@@ -1,0 +1,96 @@
+"""A Keras of its own for one network: names, settings and random numbers, nothing of which stays behind.
+
+A user's function names layers and draws random numbers through Keras' global state. In a session that state
+is fresh and follows from the trial's seed; afterwards everything is as the user left it.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+from tensorflow.python.eager import context
+
+from raysweep.experiment.backend import import_keras
+
+EPSILON: Final = 1e-7
+"""Keras' default, whatever the user's keras.json says."""
+
+
+class KerasSession:
+    """Keras' global state for one network of one seed; `use` enters it, once or many times.
+
+    Attributes:
+        seed_generator: Keras' global one, from which layers draw that have none of their own.
+    """
+
+    seed_generator: Any
+
+    def __init__(self, seed: int) -> None:
+        """Prepare a fresh state, as `keras.utils.set_random_seed` leaves it."""
+        self._keras = import_keras()
+        self._seed = seed
+        self._state: Any = None
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Make the session's state the global one within the block."""
+        before = _state()
+        try:
+            with _configuration(self._keras):
+                if self._state is None:
+                    self._begin()
+                else:
+                    _restore(self._state)
+                yield
+        finally:
+            self._state = _state()
+            _restore(before)
+
+    def _begin(self) -> None:
+        from keras.src.random.seed_generator import global_seed_generator
+
+        self._keras.utils.clear_session(free_memory=False)
+        self._keras.utils.set_random_seed(self._seed)
+        self.seed_generator = global_seed_generator()  # now: while a graph is traced, it would be too late
+
+
+def _state() -> tuple[Any, ...]:
+    """Return the global state of Keras, Python, NumPy and TensorFlow."""
+    from keras.src.backend.common import global_state
+
+    eager = context.context()
+    return (
+        (global_state.GLOBAL_STATE_TRACKER, global_state.GLOBAL_SETTINGS_TRACKER),
+        random.getstate(),
+        np.random.get_state(),  # noqa: NPY002  # a user's function may draw from it
+        (eager._seed, getattr(eager, "_rng", None)),
+    )
+
+
+def _restore(state: tuple[Any, ...]) -> None:
+    from keras.src.backend.common import global_state
+
+    trackers, of_python, of_numpy, of_tensorflow = state
+    global_state.GLOBAL_STATE_TRACKER, global_state.GLOBAL_SETTINGS_TRACKER = trackers
+    random.setstate(of_python)
+    np.random.set_state(of_numpy)  # noqa: NPY002
+    eager = context.context()
+    eager._seed, eager._rng = of_tensorflow
+
+
+@contextmanager
+def _configuration(keras: Any) -> Iterator[None]:
+    """Set what keras.json may have changed."""
+    config = keras.config
+    before = config.floatx(), config.epsilon(), config.image_data_format()
+    config.set_floatx("float32")
+    config.set_epsilon(EPSILON)
+    config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        config.set_floatx(before[0])
+        config.set_epsilon(before[1])
+        config.set_image_data_format(before[2])

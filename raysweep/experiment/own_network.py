@@ -1,0 +1,135 @@
+"""Networks of users as Keras models: built from a function, checked, and prepared for the compiled loop."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from raysweep.architectures.interface import LayerWeight
+from raysweep.errors import NetworkError, UsageError
+from raysweep.experiment.backend import import_keras
+from raysweep.experiment.user_code import in_user_code
+from raysweep.trial.network import STANDARD, source_of
+from raysweep.trial.settings import TrialSettings
+
+MAX_UNROLLED: Final = 16
+"""Largest number of timesteps over which a recurrent layer is unrolled; see docs/performance.md."""
+
+NetworkFunction = Callable[..., Any]
+"""A user's function: takes options and some of `trial.network.STANDARD`, returns a Keras model."""
+
+
+def require_same(settings: TrialSettings, function: NetworkFunction) -> None:
+    """Check that settings are those of a function.
+
+    Raises:
+        UsageError: the settings are of another function, or of another version of its file.
+    """
+    if settings.arch != function.__name__:
+        raise UsageError(f"the settings are of {settings.arch}, the function is {function.__name__}")
+    if settings.network != source_of(function).sha256:
+        raise UsageError(
+            f"the settings are of another version of {function.__code__.co_filename}; "
+            f"make them anew, with TrialSettings.of_network({function.__name__}, …)"
+        )
+
+
+def build_network(settings: TrialSettings, function: NetworkFunction) -> Any:
+    """Call a user's function, and check the model that it returns.
+
+    Args:
+        settings: the trial.
+        function: the network's function.
+
+    Returns:
+        The Keras model, built: (batch_size, n_in, vocab) to (batch_size, n_out, vocab).
+
+    Raises:
+        NetworkError: the function fails, or returns no such model.
+    """
+    keras = import_keras()
+    code = function.__code__
+    place = f"{code.co_filename}:{code.co_firstlineno}: {settings.arch}"
+    taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    standard = {name: getattr(settings, name) for name in STANDARD if name in taken}
+    with in_user_code(code.co_filename, f"{settings.arch} failed"):
+        model = function(**standard, **settings.option_values)
+    if not isinstance(model, keras.Model):
+        raise NetworkError(f"{place} returns {_described(model)}; return the keras.Model")
+    window = np.zeros((settings.batch_size, settings.n_in, settings.vocab), np.float32)
+    with in_user_code(code.co_filename, f"the model of {settings.arch} failed"):
+        outputs = model(window, training=False)
+        reset_states(model)
+    _check_outputs(place, outputs, (settings.batch_size, settings.n_out, settings.vocab))
+    if not model.trainable_variables:
+        raise NetworkError(f"{place} returns a model without trainable weights; it has nothing to learn")
+    if other := {v.dtype for v in model.trainable_variables} - {"float32"}:
+        raise NetworkError(f"{place} returns a model with weights of {', '.join(sorted(other))}; use float32")
+    return model
+
+
+def _described(found: Any) -> str:
+    return "nothing" if found is None else f"an object of type {type(found).__name__}"
+
+
+def _check_outputs(place: str, outputs: Any, shape: tuple[int, ...]) -> None:
+    expected = f"(batch_size, n_out, vocab) = {shape}"
+    if (found := getattr(outputs, "shape", None)) is None:
+        raise NetworkError(
+            f"{place} returns a model with {_described(outputs)} as output; return one, {expected}"
+        )
+    if tuple(found) != shape:
+        raise NetworkError(f"{place} returns a model with outputs of shape {tuple(found)}; return {expected}")
+    values = np.asarray(outputs)
+    sums = values.sum(axis=-1)
+    if not (values.min() >= 0 and np.allclose(sums, 1, atol=1e-3)):
+        raise NetworkError(
+            f"{place} returns a model whose outputs are no probabilities (they sum to {sums.flat[0]:.3g}); "
+            "end it with a softmax over vocab"
+        )
+
+
+def unroll(model: Any) -> None:
+    """Make recurrent layers unroll short sequences while the compiled loop is traced: it runs faster.
+
+    A model that is built but called elsewhere, in ``fit`` say, computes the same with other last bits.
+    """
+    recurrent = import_keras().layers.RNN
+    for layer in model._flatten_layers():
+        if isinstance(layer, recurrent):
+            layer.inner_loop = _Unrolled(layer)
+
+
+class _Unrolled:
+    """Replacement of the method ``keras.layers.RNN.inner_loop``, which sees the sequences' length."""
+
+    def __init__(self, layer: Any) -> None:
+        self._layer, self._inner_loop = layer, layer.inner_loop
+
+    def __call__(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
+        before = self._layer.unroll
+        timesteps = sequences.shape[1]
+        self._layer.unroll = before or (timesteps is not None and timesteps <= MAX_UNROLLED)
+        try:
+            return self._inner_loop(sequences, *args, **kwargs)
+        finally:
+            self._layer.unroll = before
+
+
+def reset_states(model: Any) -> None:
+    """Reset the states of every stateful layer; in a graph, whenever the graph runs."""
+    for layer in model._flatten_layers():
+        reset = getattr(layer, "reset_states", None) or getattr(layer, "reset_state", None)
+        if getattr(layer, "stateful", False) and callable(reset):
+            reset()
+
+
+def layers_of(model: Any) -> tuple[LayerWeight, ...]:
+    """List a model's weights, in the order of ``keras.Model.get_weights``."""
+    return tuple(_layer_weights(model))
+
+
+def _layer_weights(model: Any) -> Iterator[LayerWeight]:
+    for variable in model.weights:
+        layer, _, weight = variable.path.rpartition("/")
+        yield LayerWeight(layer or model.name, weight, tuple(variable.shape))
