@@ -17,6 +17,7 @@ from raysweep.analysis.evaluations import (
     pooled_curve,
 )
 from raysweep.analysis.interval import Interval
+from raysweep.analysis.slips import PooledSlips, pooled_slips
 from raysweep.store.counts import SETTING_NAMES, TrialCounts
 from raysweep.store.ledger import Failure, Ledger
 from raysweep.trial.settings import TrialSettings
@@ -66,6 +67,11 @@ class Cell:
     def epochs_to_reach(self, reach: float) -> EpochsToReach:
         """Return the epochs until the seeds reach a level of exact-match, 0 to 1."""
         return epochs_to_reach(self.counts, self.settings["epochs"], len(self.diverged), reach)
+
+    @property
+    def slips(self) -> PooledSlips | None:
+        """What wrong positions say instead, over all seeds; None if nothing was evaluated."""
+        return pooled_slips(self.counts)
 
     @property
     def deterministic(self) -> bool:

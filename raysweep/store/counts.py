@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
-from raysweep.trial.outcome import Evaluation, Status
+from raysweep.trial.outcome import Evaluation, Slips, Status
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class TrialCounts(BaseModel):
     """(eval_sequences,): windows of each sequence that the trained network has right; () if diverged."""
     evaluations: tuple[Evaluation, ...]
     """Every held-out evaluation, in order; the last is of the trained network, unless the trial diverged."""
+    slips: Slips | None
+    """What the wrong positions of the trained network say; None if diverged."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -57,9 +59,18 @@ class TrialCounts(BaseModel):
             raise ValueError("another number of sequences than in the settings")
         if any(len(one.right) != self.settings["len"] for one in self.evaluations):
             raise ValueError("another number of positions than in the settings")
+        if done != (self.slips is not None):
+            raise ValueError("slips of a diverged trial, or none of another")
+        if self.slips is not None and _wrong(self.slips) != self._wrong:
+            raise ValueError("another number of slips than of wrong positions")
         if done and (not self.evaluations or self.evaluations[-1].exact != self.exact):
             raise ValueError("the last evaluation is not that of the trained network")
         return self
+
+    @property
+    def _wrong(self) -> int:
+        """Positions that the trained network has wrong."""
+        return sum(self.windows - right for right in self.evaluations[-1].right) if self.evaluations else -1
 
     @property
     def windows(self) -> int:
@@ -76,7 +87,9 @@ class TrialCounts(BaseModel):
         """Count the predictions of a trained trial."""
         settings = result.settings
         exact: tuple[int, ...] = ()
+        slips: Slips | None = None
         if result.predictions is not None:
+            slips = Slips.of(result.predictions.input, result.predictions.predicted)
             hits = result.predictions.exact.reshape(settings.eval_sequences, settings.windows)
             exact = tuple(hits.sum(axis=1).tolist())
         return cls(
@@ -89,4 +102,9 @@ class TrialCounts(BaseModel):
             seconds=result.trace_s + result.train_s + result.eval_s,
             exact_by_sequence=exact,
             evaluations=result.evaluations,
+            slips=slips,
         )
+
+
+def _wrong(slips: Slips) -> int:
+    return sum(count for _, count in (*slips.answer, *slips.window)) + slips.none

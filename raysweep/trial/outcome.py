@@ -27,3 +27,51 @@ class Evaluation(NamedTuple):
         exact = hits.all(axis=2).sum(axis=1).tolist()
         right = hits.sum(axis=(0, 1)).tolist()
         return cls(epoch, sum(exact), sum(count * count for count in exact), tuple(right))
+
+
+Counts = tuple[tuple[int, int], ...]
+"""Pairs of a value and how often it occurs, by value."""
+
+
+class Slips(NamedTuple):
+    """What the wrong positions of a trained network say, counted over the windows of its last evaluation.
+
+    If the integer that is said occurs several times in the window, the nearest occurrence counts, and of two
+    as near the earlier.
+    """
+
+    answer: Counts
+    """Distances, in positions, to another integer of the answer; −1: the one before."""
+    window: Counts
+    """Distances to an integer of the window that is behind the answer."""
+    none: int
+    """Wrong positions that say no integer of the window."""
+
+    @classmethod
+    def of(cls, windows: "npt.NDArray[np.int32]", predicted: "npt.NDArray[np.int32]") -> Self:
+        """Count the slips of predictions.
+
+        Args:
+            windows: (rows, n_in): the input; its first `n_out` columns are the answer.
+            predicted: (rows, n_out).
+        """
+        import numpy as np
+
+        n_out, n_in = predicted.shape[1], windows.shape[1]
+        answer, window = [0] * (2 * n_in), [0] * (2 * n_in)
+        none = 0
+        for position in range(n_out):
+            wrong = predicted[:, position] != windows[:, position]
+            left = predicted[wrong, position]
+            rows = windows[wrong]
+            for other in sorted(range(n_in), key=lambda other: (abs(other - position), other)):
+                hit = rows[:, other] == left
+                (answer if other < n_out else window)[other - position] += int(np.count_nonzero(hit))
+                left, rows = left[~hit], rows[~hit]
+            none += len(left)
+        return cls(_counts(answer, n_in), _counts(window, n_in), none)
+
+
+def _counts(by_distance: list[int], n_in: int) -> Counts:
+    """Return the distances that occur; negative ones are counted from the end of the list."""
+    return tuple((d, by_distance[d]) for d in range(-n_in, n_in) if by_distance[d])
