@@ -89,7 +89,7 @@ class TrialCounts(BaseModel):
         exact: tuple[int, ...] = ()
         slips: Slips | None = None
         if result.predictions is not None:
-            slips = Slips.of(result.predictions.input, result.predictions.predicted)
+            slips = Slips.of(result.predictions)
             hits = result.predictions.exact.reshape(settings.eval_sequences, settings.windows)
             exact = tuple(hits.sum(axis=1).tolist())
         return cls(

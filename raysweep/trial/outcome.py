@@ -6,6 +6,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from raysweep.trial.result import Predictions
+
 Status = Literal["done", "diverged"]
 
 
@@ -48,27 +50,23 @@ class Slips(NamedTuple):
     """Wrong positions that say no integer of the window."""
 
     @classmethod
-    def of(cls, windows: "npt.NDArray[np.int32]", predicted: "npt.NDArray[np.int32]") -> Self:
-        """Count the slips of predictions.
-
-        Args:
-            windows: (rows, n_in): the input; its first `n_out` columns are the answer.
-            predicted: (rows, n_out).
-        """
+    def of(cls, predictions: "Predictions") -> Self:
+        """Count the slips of predictions."""
         import numpy as np
 
-        n_out, n_in = predicted.shape[1], windows.shape[1]
+        expected, predicted = predictions.expected, predictions.predicted
+        n_in, n_out = predictions.input.shape[1], expected.shape[1]
+        windows = np.concatenate([expected, predictions.input[:, n_out:]], axis=1)
         answer, window = [0] * (2 * n_in), [0] * (2 * n_in)
         none = 0
         for position in range(n_out):
-            wrong = predicted[:, position] != windows[:, position]
-            left = predicted[wrong, position]
-            rows = windows[wrong]
+            wrong = predicted[:, position] != expected[:, position]
+            said, rows = predicted[wrong, position], windows[wrong]
             for other in sorted(range(n_in), key=lambda other: (abs(other - position), other)):
-                hit = rows[:, other] == left
+                hit = rows[:, other] == said
                 (answer if other < n_out else window)[other - position] += int(np.count_nonzero(hit))
-                left, rows = left[~hit], rows[~hit]
-            none += len(left)
+                said, rows = said[~hit], rows[~hit]
+            none += len(said)
         return cls(_counts(answer, n_in), _counts(window, n_in), none)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from raysweep.analysis.aggregate import Cell
 from raysweep.analysis.evaluations import pooled
 from raysweep.store.counts import TrialCounts
-from raysweep.trial.outcome import Evaluation
+from raysweep.trial.outcome import Evaluation, Slips
 from raysweep.trial.settings import TrialSettings
 
 EVERY = 100
@@ -38,6 +38,7 @@ def learned(exact: Sequence[int], **settings: Any) -> TrialCounts:
             Evaluation(epoch, hits, hits * hits, (hits,) * own.len)
             for epoch, hits in zip(epochs, exact, strict=True)
         ),
+        slips=Slips((), (), (100 - exact[-1]) * own.len),
     )
 
 
