@@ -8,6 +8,9 @@ from typing import Any, Final
 TOGETHER: Final = "\N{NO-BREAK SPACE}"
 """A space at which no line may break; printed as a plain space."""
 
+LONGEST_VALUE: Final = 40
+"""Characters of a setting's value that are shown."""
+
 ROUNDING: Final = 2e-5
 """Error of binary fractions, in hundredths: 0.29 is stored a little low, 0.83 in four bytes as 0.82999998."""
 
@@ -82,9 +85,21 @@ def setting(name: str, value: Any) -> str:
     """
     if name == "epochs":
         return count(value, "epoch")
-    if isinstance(value, bool) or not isinstance(value, int):
-        return f"{name} {str(value).lower() if isinstance(value, bool) else value}"
-    return f"{name} {value:,}"
+    return f"{name} {value:,}" if type(value) is int else f"{name} {plain(value)}"
+
+
+def plain(value: Any) -> str:
+    """Format a setting's value on one line; a text may be a user's.
+
+    >>> plain(0.01), plain(True), plain("two" + chr(10) + "lines"), plain(50 * "x")
+    ('0.01', 'true', 'two lines', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return str(value)
+    line = " ".join(clean_text(value).split())
+    return line if len(line) <= LONGEST_VALUE else line[: LONGEST_VALUE - 1] + "…"
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:

@@ -127,6 +127,14 @@ class SweepAnalysis:
     plan_known: bool
     """True if the latest grid could be read from the folder's record."""
 
+    @property
+    def changed_networks(self) -> set[str]:
+        """Users' networks of which there are several versions."""
+        versions = Counter(
+            arch for arch, _ in {(c.settings["arch"], c.settings["network"]) for c in self.cells}
+        )
+        return {arch for arch, number in versions.items() if number > 1}
+
 
 def analyse(ledger: Ledger) -> SweepAnalysis:
     """Read and aggregate everything that is committed.

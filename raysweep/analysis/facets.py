@@ -5,7 +5,7 @@ cell belongs to one facet.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -68,30 +68,44 @@ class Facet:
         return next(iter(self.cells.values()))
 
 
-def facets(cells: Iterable[Cell]) -> list[Facet]:
-    """Sort cells into facets, by architecture and then by the other settings."""
-    return _facets(cells, _OTHER_AXES)
+def facets(cells: Iterable[Cell], changed: Collection[str] = ()) -> list[Facet]:
+    """Sort cells into facets, by architecture and then by the other settings.
+
+    Args:
+        cells: some or all cells of a sweep.
+        changed: architectures of which the sweep has several versions, which titles then name.
+    """
+    return _facets(cells, _OTHER_AXES, changed)
 
 
-def longest_facets(cells: Iterable[Cell]) -> list[Facet]:
-    """Sort cells into facets that leave out all but the longest training of otherwise equal cells.
+def longest_facets(cells: Iterable[Cell], changed: Collection[str] = ()) -> list[Facet]:
+    """Sort cells into facets that leave out all but the longest training of otherwise equal cells."""
+    return _facets(longest(cells), _ALL_BUT_EPOCHS, changed)
+
+
+def longest(cells: Iterable[Cell]) -> list[Cell]:
+    """Return the longest training of otherwise equal cells.
 
     A cell without a result gives way to a shorter one that has some.
     """
-    longest: dict[_Key, Cell] = {}
+    kept: dict[_Key, Cell] = {}
     for cell in sorted(cells, key=lambda cell: (bool(cell.counts or cell.diverged), cell.settings["epochs"])):
-        longest[tuple(value for name, value in cell.settings.items() if name != "epochs")] = cell
-    return _facets(longest.values(), _ALL_BUT_EPOCHS)
+        kept[tuple(value for name, value in cell.settings.items() if name != "epochs")] = cell
+    return [*kept.values()]
 
 
-def _facets(cells: Iterable[Cell], axes: Sequence[str]) -> list[Facet]:
+def _facets(cells: Iterable[Cell], axes: Sequence[str], changed: Collection[str]) -> list[Facet]:
     by_arch: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         by_arch[cell.settings["arch"]].append(cell)
-    return [facet for arch in sorted(by_arch) for facet in _facets_of(arch, by_arch[arch], axes)]
+    return [
+        facet
+        for arch in sorted(by_arch)
+        for facet in _facets_of(arch, by_arch[arch], axes, {"network"} if arch in changed else set())
+    ]
 
 
-def _facets_of(arch: str, cells: Iterable[Cell], axes: Sequence[str]) -> list[Facet]:
+def _facets_of(arch: str, cells: Iterable[Cell], axes: Sequence[str], always_shown: set[str]) -> list[Facet]:
     """Split one architecture's cells into facets; cells with the usual `n_in` stay together."""
     cells = list(cells)
     axes = (*axes, *dict.fromkeys(name for cell in cells for name, _ in cell.settings["options"]))
@@ -113,7 +127,7 @@ def _facets_of(arch: str, cells: Iterable[Cell], axes: Sequence[str]) -> list[Fa
                 separated.add(own)
             groups[key][settings["len"], settings["mem"]] = cell
     keys = sorted(groups, key=_in_order)
-    varying = {
+    varying = always_shown | {
         name for name, values in zip(axes, zip(*keys, strict=True), strict=True) if len(set(values)) > 1
     }
     return [

@@ -76,14 +76,16 @@ class Worker(Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train for `REPORT_S`, and return how far it came; at the end, the encoded trial."""
+        try:
+            return self._advance()
+        except NetworkError as error:  # of a user's: this process can train others
+            trace = "".join(traceback.format_exception(error.__cause__ or error))
+            return {"done": True, "network_error": str(error), "traceback": trace}
+
+    def _advance(self) -> dict[str, Any]:
         report: dict[str, Any] = {}
         if self._training is None:
-            try:
-                self._training, report["not_used"] = self._begin()
-            except NetworkError as error:  # this process can train others
-                cause = error.__cause__ or error
-                trace = "".join(traceback.format_exception(cause))
-                return {"done": True, "network_error": str(error), "traceback": trace}
+            self._training, report["not_used"] = self._begin()
         training = self._training
         training.advance(REPORT_S)
         report |= {
@@ -109,13 +111,13 @@ class Worker(Trainable):
     def _begin(self) -> "tuple[Training, str]":
         """Begin the trial, or go on from a state; return why the state could not be used, else nothing."""
         # Seconds of import: see the module's docstring.
-        from raysweep.experiment import CompiledSteps, Training, configure_threads, load_network
+        from raysweep.experiment import CompiledSteps, SourcedNetwork, Training, configure_threads
 
         if Worker._steps is None:
             configure_threads(self._task.cpus)
             Worker._steps = CompiledSteps()
         settings, source, not_used = self._task.settings, self._task.network, ""
-        network = None if source is None else load_network(source, settings.arch)
+        network = None if source is None else SourcedNetwork(source, settings.arch)
         if self._state is not None:
             try:
                 return Training(settings, Worker._steps, ray.get(self._state), network), ""

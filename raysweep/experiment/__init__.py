@@ -10,9 +10,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with keras_on_tensorflow():
     from raysweep.experiment.compiled_steps import CompiledSteps
     from raysweep.experiment.models import build_model
-    from raysweep.experiment.network_module import load_network
+    from raysweep.experiment.network_module import SourcedNetwork
     from raysweep.experiment.runtime import configure_threads
     from raysweep.experiment.training import Training
     from raysweep.experiment.trial import run_trial
 
-__all__ = ["CompiledSteps", "Training", "build_model", "configure_threads", "load_network", "run_trial"]
+__all__ = [
+    "CompiledSteps",
+    "SourcedNetwork",
+    "Training",
+    "build_model",
+    "configure_threads",
+    "run_trial",
+]

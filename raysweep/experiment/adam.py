@@ -83,6 +83,9 @@ def apply_adam(variables: Variables, gradients: Sequence[Any], rate: Any) -> Non
     for weight, momentum, velocity, gradient in zip(*variables, gradients, strict=True):
         if gradient is None:
             continue
+        if isinstance(gradient, tf.IndexedSlices):
+            _apply_to_rows(weight, momentum, velocity, gradient, rate)
+            continue
         tf.raw_ops.ResourceApplyAdam(
             var=weight,
             m=momentum,
@@ -95,3 +98,17 @@ def apply_adam(variables: Variables, gradients: Sequence[Any], rate: Any) -> Non
             epsilon=EPSILON,
             grad=gradient,
         )
+
+
+def _apply_to_rows(weight: Any, momentum: Any, velocity: Any, gradient: tf.IndexedSlices, rate: Any) -> None:
+    """Update a weight of which single rows were read, such as an embedding's.
+
+    Keras squares the gradient of every use of a row before it adds those of one row, unlike Kingma & Ba.
+    """
+    squares = tf.IndexedSlices(gradient.values**2, gradient.indices, gradient.dense_shape)
+    m, v = read(momentum), read(velocity)
+    m = m + (tf.convert_to_tensor(gradient) - m) * (1 - BETA_1)
+    v = v + (tf.convert_to_tensor(squares) - v) * (1 - BETA_2)
+    step = rate / _CORRECTION * m / (tf.sqrt(v) + EPSILON)
+    for variable, value in ((momentum, m), (velocity, v), (weight, read(weight) - step)):
+        tf.raw_ops.AssignVariableOp(resource=variable, value=value)

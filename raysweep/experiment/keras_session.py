@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
+import tensorflow as tf
 from tensorflow.python.eager import context
 
 from raysweep.experiment.backend import import_keras
@@ -19,13 +20,7 @@ EPSILON: Final = 1e-7
 
 
 class KerasSession:
-    """Keras' global state for one network of one seed; `use` enters it, once or many times.
-
-    Attributes:
-        seed_generator: Keras' global one, from which layers draw that have none of their own.
-    """
-
-    seed_generator: Any
+    """Keras' global state for one network of one seed; `use` enters it, once or many times."""
 
     def __init__(self, seed: int) -> None:
         """Prepare a fresh state, as `keras.utils.set_random_seed` leaves it."""
@@ -49,11 +44,19 @@ class KerasSession:
             _restore(before)
 
     def _begin(self) -> None:
-        from keras.src.random.seed_generator import global_seed_generator
-
         self._keras.utils.clear_session(free_memory=False)
         self._keras.utils.set_random_seed(self._seed)
-        self.seed_generator = global_seed_generator()  # now: while a graph is traced, it would be too late
+        global_seed_generator()
+
+
+def global_seed_generator() -> Any:
+    """Return the generator from which layers draw that have none of their own.
+
+    It is made when it is first asked for: while a graph is traced, that would be too late.
+    """
+    from keras.src.random import seed_generator
+
+    return seed_generator.global_seed_generator()
 
 
 def _state() -> tuple[Any, ...]:
@@ -66,18 +69,22 @@ def _state() -> tuple[Any, ...]:
         random.getstate(),
         np.random.get_state(),  # noqa: NPY002  # a user's function may draw from it
         (eager._seed, getattr(eager, "_rng", None)),
+        (tf.config.functions_run_eagerly(), dict(eager._optimizer_experimental_options)),
     )
 
 
 def _restore(state: tuple[Any, ...]) -> None:
     from keras.src.backend.common import global_state
 
-    trackers, of_python, of_numpy, of_tensorflow = state
+    trackers, of_python, of_numpy, of_tensorflow, (eagerly, optimizer) = state
     global_state.GLOBAL_STATE_TRACKER, global_state.GLOBAL_SETTINGS_TRACKER = trackers
     random.setstate(of_python)
     np.random.set_state(of_numpy)  # noqa: NPY002
     eager = context.context()
     eager._seed, eager._rng = of_tensorflow
+    tf.config.run_functions_eagerly(eagerly)
+    eager._optimizer_experimental_options = dict(optimizer)  # the public function only adds to them
+    eager._thread_local_data.function_call_options = None  # made of them
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from raysweep.architectures import BUILT_IN
 from raysweep.architectures.interface import LayerWeight
 from raysweep.experiment.backend import import_keras
 from raysweep.experiment.keras_session import KerasSession
-from raysweep.experiment.own_network import NetworkFunction, build_network, require_same
+from raysweep.experiment.network_module import NetworkFunction, as_network
+from raysweep.experiment.own_network import build_network
 from raysweep.experiment.sequences import Domain, generator, stream
 from raysweep.trial.result import Floats
 from raysweep.trial.settings import TrialSettings
@@ -42,19 +43,21 @@ def build_model(settings: TrialSettings, network: NetworkFunction | None = None)
         NetworkError: the function fails, or its model cannot be trained.
     """
     keras = import_keras()
-    model = _built_in(keras, settings) if network is None else _own(settings, network)
+    if network is None:
+        return _compiled(keras, _built_in(keras, settings), settings)
+    own = as_network(network)
+    own.require(settings)
+    with KerasSession(settings.seed).use():
+        return _compiled(keras, build_network(settings, own), settings)
+
+
+def _compiled(keras: Any, model: "keras.Model", settings: TrialSettings) -> "keras.Model":
     model.compile(
         loss=keras.losses.CategoricalCrossentropy(dtype=DTYPE),
         optimizer=keras.optimizers.Adam(settings.learning_rate),
         metrics=["accuracy"],
     )
     return model
-
-
-def _own(settings: TrialSettings, network: NetworkFunction) -> "keras.Model":
-    require_same(settings, network)
-    with KerasSession(settings.seed).use():
-        return build_network(settings, network)
 
 
 def _built_in(keras: Any, settings: TrialSettings) -> "keras.Model":

@@ -6,20 +6,23 @@ runs in TensorFlow's default executor: the lean one of built-in networks waits f
 """
 
 import time
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
+from raysweep.errors import NetworkError
 from raysweep.experiment.adam import Variables, adam_rates, apply_adam
 from raysweep.experiment.backend import import_keras
-from raysweep.experiment.keras_session import KerasSession
+from raysweep.experiment.keras_session import KerasSession, global_seed_generator
 from raysweep.experiment.learner import Epochs, Evaluated
 from raysweep.experiment.lstm import Tensor
-from raysweep.experiment.own_network import NetworkFunction, build_network, layers_of, reset_states, unroll
-from raysweep.experiment.self_check import is_deterministic
+from raysweep.experiment.network_module import GivenNetwork, SourcedNetwork
+from raysweep.experiment.own_network import build_network, layers_of, reset_states, unroll
+from raysweep.experiment.self_check import builds_alike, is_deterministic
 from raysweep.experiment.sequences import Domain, draw_integers, sequence_length, stream
 from raysweep.experiment.user_code import in_user_code
 from raysweep.trial.result import Floats, Ints
@@ -34,23 +37,26 @@ class OwnLearner:
     """
 
     def __init__(
-        self, settings: TrialSettings, function: NetworkFunction, checked: MutableMapping[object, bool]
+        self,
+        settings: TrialSettings,
+        network: SourcedNetwork | GivenNetwork,
+        checked: MutableMapping[object, bool],
     ) -> None:
         """Build the model with the initial weights of the seed, and trace its loop.
 
         Args:
             settings: the trial.
-            function: the network's function.
+            network: the network.
             checked: results of self-checks in this process, by shape; a new shape's is added.
         """
         began = time.perf_counter()
         self._settings = settings
-        self._file = function.__code__.co_filename
+        self._file = network.file
         self._session = KerasSession(settings.seed)
         self._starts = np.arange(settings.windows // settings.batch_size) * settings.batch_size
-        created: list[tf.Variable] = []
-        with self._session.use(), _recording(created):
-            self.model = build_network(settings, function)
+        before = ops.uid()
+        with self._session.use():
+            self.model = build_network(settings, network)
             unroll(self.model)
             self._weights = self.model.trainable_variables
             self._adam = _slots(self._weights)
@@ -58,6 +64,7 @@ class OwnLearner:
             self.layers = layers_of(self.model)
             self._train = tf.function(self._train_epochs, autograph=False)
             sequences = tf.TensorSpec([None, sequence_length(settings)], tf.int32)
+            self._generator = global_seed_generator().state.value  # the function may have made another
             self._evaluate = tf.function(
                 self._evaluate_sequences, autograph=False, input_signature=[sequences]
             )
@@ -66,17 +73,16 @@ class OwnLearner:
                     self._train.get_concrete_function(tf.constant(0, tf.int64), tf.constant(0)),
                     self._evaluate.get_concrete_function(),
                 ]
-        self._others, shared = self._other_variables(traced, created)
+        self._others = self._other_variables(traced)
+        kept = [*self._others, *(weight.value for weight in self._weights)]
+        shared = any(_number(variable) < before for variable in kept)
         shape = _shape(settings)
         if shape not in checked:
-            with in_user_code(self._file, f"the model of {settings.arch} failed in training"):
-                checked[shape] = is_deterministic(self, settings) and not shared
-        self.deterministic = checked[shape]
+            checked[shape] = is_deterministic(self, settings) and builds_alike(settings, network)
+        self.deterministic = checked[shape] and not shared
         self.trace_s = time.perf_counter() - began
 
-    def _other_variables(
-        self, traced: Sequence[Any], created: Sequence[tf.Variable]
-    ) -> tuple[list[tf.Variable], bool]:
+    def _other_variables(self, traced: Sequence[Any]) -> list[tf.Variable]:
         """Find every variable that the loop reads besides the weights that it trains.
 
         These are moving averages, states of recurrent layers and of random generators, frozen weights, and
@@ -84,36 +90,46 @@ class OwnLearner:
 
         Args:
             traced: the traced functions.
-            created: every variable that was created with the model, in order.
 
         Returns:
-            The variables, in an order that is the same in every process; and whether there are others that
-            existed before, which trials share.
+            The variables in the order in which they were made, which is the same in every process.
+
+        Raises:
+            NetworkError: a variable cannot be saved.
         """
-        trained = {id(weight.value) for weight in self._weights}
         read = {id(variable): variable for function in traced for variable in function.graph.variables}
-        generator = self._session.seed_generator.state.value
-        read[id(generator)] = generator
-        own = {id(variable) for variable in created} | {id(generator)}
-        others = [generator, *(one for one in created if id(one) in read and id(one) not in trained)]
-        return others, not read.keys() <= own
+        read[id(self._generator)] = self._generator
+        for weight in self._weights:
+            read.pop(id(weight.value), None)
+        for variable in read.values():
+            if variable.dtype == tf.string:
+                arch = self._settings.arch
+                raise NetworkError(f"{self._file}: {arch}: {variable.name} is text; use variables of numbers")
+        return sorted(read.values(), key=_number)
 
     def train(self, after: int, epochs: int) -> Epochs:
         """Train some epochs."""
-        with self._session.use():
+        with self._running("training"):
             losses, accuracies, trained = self._train(tf.constant(after, tf.int64), tf.constant(epochs))
         done = int(trained)
         return Epochs(losses.numpy()[:done], accuracies.numpy()[:done])
 
     def evaluate(self, sequences: Ints) -> Evaluated:
         """Predict every window of some sequences; a layer that draws or counts meanwhile is put back."""
-        before = [variable.numpy() for variable in self._others]
-        with self._session.use():
+        before = self.arrays()
+        with self._running("evaluation"):
             predicted, confidence = self._evaluate(tf.constant(sequences))
-        for variable, value in zip(self._others, before, strict=True):
-            variable.assign(value)
+        self.load(before)
         shape = (len(sequences), self._settings.windows, self._settings.n_out)
         return Evaluated(predicted.numpy().reshape(shape), confidence.numpy().reshape(shape))
+
+    @contextmanager
+    def _running(self, what: str) -> Iterator[None]:
+        with (
+            self._session.use(),
+            in_user_code(self._file, f"the model of {self._settings.arch} failed in {what}"),
+        ):
+            yield
 
     def weights(self) -> list[Floats]:
         """Copy the model's weights."""
@@ -126,7 +142,13 @@ class OwnLearner:
 
     def load(self, arrays: Sequence[Any]) -> None:
         """Go on from a copy."""
-        if [(array.shape, array.dtype) for array in arrays] != [(a.shape, a.dtype) for a in self.arrays()]:
+        expected = [(array.shape, array.dtype) for array in self.arrays()]
+        # NumPy's files know no bfloat16: its bytes come back as they are.
+        arrays = [
+            array.view(kind) if array.dtype.kind == "V" and array.dtype.itemsize == kind.itemsize else array
+            for array, (_, kind) in zip(arrays, expected, strict=True)
+        ]
+        if [(array.shape, array.dtype) for array in arrays] != expected:
             raise ValueError("arrays of unexpected shapes or types")
         trained = 3 * len(self._weights)
         handles = [handle for group in self._adam for handle in group]
@@ -183,11 +205,13 @@ class OwnLearner:
             tape.watch(weights)
             outputs = self.model(inputs, training=True)
             loss = self._loss(tf.one_hot(labels, self._settings.vocab), outputs)
-            loss = tf.add_n([loss, *self.model.losses])
+            loss = tf.add_n([loss, *map(tf.reduce_sum, self.model.losses)])
         gradients = tape.gradient(loss, weights)
-        apply_adam(
-            self._adam, [None if one is None else tf.convert_to_tensor(one) for one in gradients], rate
-        )
+        if all(gradient is None for gradient in gradients):
+            raise NetworkError(
+                f"{self._file}: {self._settings.arch}: no weight of the model changes its output"
+            )
+        apply_adam(self._adam, gradients, rate)
         for weight in self._weights:
             if weight.constraint is not None:
                 weight.assign(weight.constraint(weight))
@@ -228,22 +252,15 @@ class OwnLearner:
         return tf.one_hot(windows, settings.vocab), windows[:, : settings.n_out]
 
 
-@contextmanager
-def _recording(created: list[tf.Variable]) -> Iterator[None]:
-    """Add every variable that is created within the block to a list."""
-
-    def record(create: Callable[..., tf.Variable], **arguments: Any) -> tf.Variable:
-        created.append(create(**arguments))
-        return created[-1]
-
-    with tf.variable_creator_scope(record):
-        yield
+def _number(variable: tf.Variable) -> int:
+    """Return the number of a variable in the order in which TensorFlow made things."""
+    return int(variable._unique_id.rpartition("_")[2])
 
 
-def _shape(settings: TrialSettings) -> tuple[object, ...]:
+def _shape(settings: TrialSettings) -> str:
     """Return what a model's computation depends on besides the seed."""
-    sizes = settings.n_in, settings.n_out, settings.mem, settings.vocab, settings.windows, settings.batch_size
-    return settings.arch, settings.network, settings.options, sizes
+    same = settings.model_copy(update={"seed": 0, "epochs": 1})
+    return same.canonical_json
 
 
 def _slots(weights: Sequence[Any]) -> Variables:

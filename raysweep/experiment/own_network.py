@@ -1,45 +1,28 @@
 """Networks of users as Keras models: built from a function, checked, and prepared for the compiled loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 
 from raysweep.architectures.interface import LayerWeight
-from raysweep.errors import NetworkError, UsageError
+from raysweep.errors import NetworkError
 from raysweep.experiment.backend import import_keras
+from raysweep.experiment.network_module import GivenNetwork, SourcedNetwork
 from raysweep.experiment.user_code import in_user_code
-from raysweep.trial.network import STANDARD, source_of
+from raysweep.trial.network import STANDARD
 from raysweep.trial.settings import TrialSettings
 
 MAX_UNROLLED: Final = 16
 """Largest number of timesteps over which a recurrent layer is unrolled; see docs/performance.md."""
 
-NetworkFunction = Callable[..., Any]
-"""A user's function: takes options and some of `trial.network.STANDARD`, returns a Keras model."""
 
-
-def require_same(settings: TrialSettings, function: NetworkFunction) -> None:
-    """Check that settings are those of a function.
-
-    Raises:
-        UsageError: the settings are of another function, or of another version of its file.
-    """
-    if settings.arch != function.__name__:
-        raise UsageError(f"the settings are of {settings.arch}, the function is {function.__name__}")
-    if settings.network != source_of(function).sha256:
-        raise UsageError(
-            f"the settings are of another version of {function.__code__.co_filename}; "
-            f"make them anew, with TrialSettings.of_network({function.__name__}, …)"
-        )
-
-
-def build_network(settings: TrialSettings, function: NetworkFunction) -> Any:
+def build_network(settings: TrialSettings, network: SourcedNetwork | GivenNetwork) -> Any:
     """Call a user's function, and check the model that it returns.
 
     Args:
         settings: the trial.
-        function: the network's function.
+        network: the network.
 
     Returns:
         The Keras model, built: (batch_size, n_in, vocab) to (batch_size, n_out, vocab).
@@ -47,7 +30,7 @@ def build_network(settings: TrialSettings, function: NetworkFunction) -> Any:
     Raises:
         NetworkError: the function fails, or returns no such model.
     """
-    keras = import_keras()
+    keras, function = import_keras(), network.function()
     code = function.__code__
     place = f"{code.co_filename}:{code.co_firstlineno}: {settings.arch}"
     taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
@@ -80,6 +63,11 @@ def _check_outputs(place: str, outputs: Any, shape: tuple[int, ...]) -> None:
         )
     if tuple(found) != shape:
         raise NetworkError(f"{place} returns a model with outputs of shape {tuple(found)}; return {expected}")
+    if outputs.dtype != "float32":
+        kind = getattr(outputs.dtype, "name", outputs.dtype)
+        raise NetworkError(
+            f"{place} returns a model with outputs of {kind}; give its last layer dtype='float32'"
+        )
     values = np.asarray(outputs)
     sums = values.sum(axis=-1)
     if not (values.min() >= 0 and np.allclose(sums, 1, atol=1e-3)):
@@ -106,21 +94,29 @@ class _Unrolled:
     def __init__(self, layer: Any) -> None:
         self._layer, self._inner_loop = layer, layer.inner_loop
 
-    def __call__(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, sequences: Any, initial_state: Any, mask: Any, **kwargs: Any) -> Any:
         before = self._layer.unroll
         timesteps = sequences.shape[1]
-        self._layer.unroll = before or (timesteps is not None and timesteps <= MAX_UNROLLED)
+        # With a mask, Keras' unrolled loop computes something else in layers that go backwards.
+        short = mask is None and timesteps is not None and timesteps <= MAX_UNROLLED
+        self._layer.unroll = before or short
         try:
-            return self._inner_loop(sequences, *args, **kwargs)
+            return self._inner_loop(sequences, initial_state, mask, **kwargs)
         finally:
             self._layer.unroll = before
 
 
 def reset_states(model: Any) -> None:
     """Reset the states of every stateful layer; in a graph, whenever the graph runs."""
+    keras = import_keras()
     for layer in model._flatten_layers():
+        if not getattr(layer, "stateful", False):
+            continue
         reset = getattr(layer, "reset_states", None) or getattr(layer, "reset_state", None)
-        if getattr(layer, "stateful", False) and callable(reset):
+        if isinstance(layer, keras.layers.RNN):  # its own method fails if it has several cells
+            for state in keras.tree.flatten(layer.states or []):
+                state.assign(keras.ops.zeros_like(state.value))
+        elif callable(reset):
             reset()
 
 

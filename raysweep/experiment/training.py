@@ -15,8 +15,8 @@ from raysweep.experiment.built_in import BuiltInLearner
 from raysweep.experiment.compiled_steps import CompiledSteps
 from raysweep.experiment.evaluation import HeldOut
 from raysweep.experiment.learner import Learner
+from raysweep.experiment.network_module import NetworkFunction, as_network
 from raysweep.experiment.own_learner import OwnLearner
-from raysweep.experiment.own_network import NetworkFunction, require_same
 from raysweep.trial.outcome import Evaluation
 from raysweep.trial.result import Curve, Floats, TrialResult
 from raysweep.trial.settings import TrialSettings
@@ -233,8 +233,9 @@ def _learner(settings: TrialSettings, steps: CompiledSteps, network: NetworkFunc
         return BuiltInLearner(settings, steps.of(settings))
     if network is None:
         raise UsageError(f"{settings.arch} is not built in; give its function: network={settings.arch}")
-    require_same(settings, network)
-    return OwnLearner(settings, network, steps.checked)
+    own = as_network(network)
+    own.require(settings)
+    return OwnLearner(settings, own, steps.checked)
 
 
 def _packed(evaluation: Evaluation) -> list[int]:

@@ -1,6 +1,6 @@
 """The experiment, top to bottom: one trial in a plain Python session, without Ray and without files."""
 
-from raysweep.experiment.own_network import NetworkFunction
+from raysweep.experiment.network_module import NetworkFunction
 from raysweep.experiment.runtime import configure_threads
 from raysweep.experiment.training import Training
 from raysweep.trial.result import TrialResult

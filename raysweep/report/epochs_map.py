@@ -1,7 +1,7 @@
 """Map of the epochs until a level of exact-match is reached, per architecture, from the longest trials."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from raysweep.analysis.aggregate import Cell
@@ -14,9 +14,9 @@ from raysweep.text import count, level, number
 _DARK: Final = 0
 
 
-def epochs_facets(cells: Iterable[Cell]) -> list[Facet]:
+def epochs_facets(cells: Iterable[Cell], changed: Collection[str] = ()) -> list[Facet]:
     """Return the facets of the longest trials that were evaluated during their training."""
-    return [facet for facet in longest_facets(cells) if any(map(_was_evaluated, facet.evaluated))]
+    return [facet for facet in longest_facets(cells, changed) if any(map(_was_evaluated, facet.evaluated))]
 
 
 def _was_evaluated(cell: Cell) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 from raysweep.errors import ClusterError
 from raysweep.report.scoreboard import FinishedTrial, RunningTrial, Snapshot
-from raysweep.text import clean_text
+from raysweep.text import clean_text, plain
 from raysweep.trial.cost import Measured, RuntimeEstimate
 from raysweep.trial.head_start import HeadStart, head_starts, in_rounds
 from raysweep.trial.options import flattened
@@ -90,7 +90,7 @@ class RunState:
 
         A trial that will go on from the state of another missing one waits for a later round.
         """
-        self._before = self.committed, sum(self.attempts.values())
+        self._before = self.version
         left = [s for s in self.missing.values() if not self.exhausted(s.trial_id)]
         self._head_starts = head_starts(left, self.saved, keep_state=self.keep_state)
         ready = [s for s in left if self._head_starts[s.trial_id].waits_for is None]
@@ -111,7 +111,7 @@ class RunState:
         self._without_worker = self._without_worker + 1 if no_worker else 0
         if self._without_worker >= MAX_WITHOUT_WORKER:
             raise ClusterError(f"no worker came up in {MAX_WITHOUT_WORKER} rounds")
-        if (self.committed, sum(self.attempts.values())) == self._before:
+        if self.version == self._before:
             raise ClusterError(f"Ray Tune made no progress: {reason or 'it ended without a result'}")
 
     def attempt(self, trial_id: str) -> int:
@@ -171,7 +171,12 @@ class RunState:
         """Name a trial by the settings that tell it apart within the plan."""
         words = [str(settings.arch), f"len {settings.len}", f"mem {settings.mem}"]
         named = flattened(settings.model_dump())
-        return " ".join(words + [f"{key} {named[key]}" for key in self._label_keys if key in named])
+        return " ".join(words + [f"{key} {plain(named[key])}" for key in self._label_keys if key in named])
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Commits and failed attempts, which change what a report shows."""
+        return self.committed, sum(self.attempts.values())
 
     def snapshot(self) -> Snapshot:
         """Return what the display shows at this moment; called from its own thread."""
