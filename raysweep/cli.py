@@ -1,7 +1,8 @@
 """The command line: arguments, printing, exit codes.
 
-No command imports Ray or TensorFlow in its own process: both live in the driver process, which `run` starts
-if trials are missing. Arrow is imported only for tables. So help, plans and reports appear at once.
+No command imports Ray in its own process, and only `reproduce` TensorFlow: both live in the driver process,
+which `run` starts if trials are missing. Arrow is imported only for tables. So help, plans and reports appear
+at once.
 """
 
 import io
@@ -35,6 +36,12 @@ app = typer.Typer(
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="Grid file (YAML).", show_default=False)]
 Folder = Annotated[
     Path, typer.Argument(metavar="SWEEP", help="Results folder of a sweep.", show_default=False)
+]
+Trial = Annotated[
+    str,
+    typer.Argument(
+        metavar="TRIAL", help="Id of a trial, or any unique prefix of the id.", show_default=False
+    ),
 ]
 ResultsDir = Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds the results folders.")]
 Name = Annotated[
@@ -89,6 +96,9 @@ def run(
     plain: Annotated[
         bool, typer.Option("--plain", help="Print one line per finished trial, no live display.")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the report up to date as a page in FILE.")
+    ] = None,
 ) -> None:
     """Train the missing trials; show the run live, then the report.
 
@@ -104,6 +114,7 @@ def run(
         retries=retries,
         trial_timeout=trial_timeout,
         plain=plain,
+        html=html,
     )
     raise SystemExit(run_sweep(grid, results_dir, name, options))
 
@@ -150,6 +161,14 @@ def report(
     ] = 0.99,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, as one JSON object.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Every number, as CSV, one row per cell.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Renew the report on the terminal until the sweep is done, or Ctrl-C."),
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page for a browser to FILE: complete in itself."),
+    ] = None,
 ) -> None:
     """Show what each network can learn.
 
@@ -161,6 +180,19 @@ def report(
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other; choose one")
+    if html is not None:
+        if as_json or as_csv or watch or mem is not None:
+            raise UsageError("--html excludes --json, --csv, --watch and --mem; the page has every MEM")
+        _write_page(_ledger(sweep), html, reach)
+        return
+    if watch:
+        from raysweep.watching import watch_report
+
+        if as_json or as_csv:
+            raise UsageError("--watch shows the report for people; leave out --json or --csv, or --watch")
+        with _output():
+            watch_report(_ledger(sweep), lambda analysis: report_view(analysis, mem=mem, reach=reach))
+        return
     analysis = analyse(_ledger(sweep))
     if as_json or as_csv:
         if not analysis.plan_known:
@@ -171,16 +203,22 @@ def report(
         _print(report_view(analysis, mem=mem, reach=reach))
 
 
+def _write_page(ledger: "Ledger", file: Path, reach: float) -> None:
+    """Write the report as a page."""
+    from raysweep.store.output_files import require_writable, write_output
+    from raysweep.text import clean_text
+
+    require_writable(file)
+    from raysweep.report.page.page import report_page  # and Altair, which takes a second
+
+    data = report_page(ledger, reach).encode()
+    write_output(file, data)
+    with _output():
+        print(clean_text(f"{file}: {len(data) / 1e6:.1f} MB, for any browser"))
+
+
 @app.command()
-def show(
-    sweep: Folder,
-    trial: Annotated[
-        str,
-        typer.Argument(
-            metavar="TRIAL", help="Id of a trial, or any unique prefix of the id.", show_default=False
-        ),
-    ],
-) -> None:
+def show(sweep: Folder, trial: Trial) -> None:
     """Show one trial as the notebook did.
 
     Shows settings, layers, learning curve, expected and predicted integers.
@@ -206,6 +244,139 @@ def verify(sweep: Folder) -> None:
         found = f"{count(verdict.trials, 'trial')}, {count(len(verdict.damage), 'damaged file')}"
         print(clean_text(f"{sweep}: {found}"))
     raise SystemExit(1 if verdict.damage else 0)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Results folder of a sweep.", show_default=False)],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="Results folder of another sweep.", show_default=False)
+    ],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Compare only cells with this value, if a sweep has such cells."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every number, as one JSON object.")] = False,
+) -> None:
+    """Compare two sweeps, cell by cell: noise told from change.
+
+    Matches cells by all settings but those that differ as a whole; shows how exact-match changes from A to B.
+    """
+    from raysweep.analysis.comparison import compare as compare_sweeps
+    from raysweep.analysis.comparison import comparison_json
+    from raysweep.analysis.matching import choices
+    from raysweep.report.compare_report import compare_view
+
+    found = compare_sweeps(_ledger(a), _ledger(b), choices(only or ()))
+    if as_json:
+        with _output():
+            sys.stdout.write(comparison_json(found))
+    else:
+        _print(compare_view(found))
+
+
+@app.command()
+def reproduce(
+    sweep: Folder,
+    trial: Trial,
+    networks: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Python file that defines the trial's network, if not built in."),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.keras", help="New file for the trained Keras network, if its predictions are equal."
+        ),
+    ] = None,
+) -> None:
+    """Train one trial again, without Ray, and compare every byte.
+
+    Compares its predictions and its curve; exits with 1 if they differ, and says where and what may be why.
+    """
+    from raysweep.report.reproduction_report import TrialProgress, reproduction_view
+    from raysweep.reproduction import reproduce as train_again
+    from raysweep.run.terminal import SHOW_CURSOR, restored
+
+    ledger = _ledger(sweep)
+    trial_id = ledger.find_trial(trial)
+    with os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="replace") as screen:
+        console = Console(file=screen)  # its own: the import of TensorFlow is kept quiet
+        with restored(screen.fileno(), SHOW_CURSOR), TrialProgress(trial_id, console) as progress:
+            found = train_again(ledger, trial_id, networks=networks, model=model, show=progress.show)
+    _print(reproduction_view(found))
+    raise SystemExit(1 if found.differences else 0)
+
+
+@app.command()
+def plot(
+    sweep: Folder,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="File: .svg, .png or .pdf.", show_default=False),
+    ],
+    figure: Annotated[
+        str, typer.Option(metavar="FIGURE", help="heatmap, curves, positions or slips.")
+    ] = "heatmap",
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRIC",
+            help="Of heatmap: exact_match, position_accuracy, epochs_to_reach, loss; "
+            "of curves: exact_match, loss, accuracy. Default: exact_match.",
+        ),
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option(metavar="SETTING", help="Setting of the rows; default: len, if it varies.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="SETTING", help="Setting of the columns or colours; default: mem."),
+    ] = None,
+    reach: Annotated[
+        float,
+        typer.Option(metavar="LEVEL", min=0, max=1, help="Exact-match that epochs_to_reach refers to."),
+    ] = 0.99,
+    width: Annotated[
+        float, typer.Option(metavar="MM", min=40, max=400, help="Width on paper, in millimetres.")
+    ] = 85,
+) -> None:
+    """Draw a figure for a paper or a talk.
+
+    Any other setting that varies separates panels; letters have 7.5 points, on paper of that width.
+    """
+    from raysweep.plotting import Plot
+    from raysweep.plotting import plot as draw
+
+    draw(_ledger(sweep), Plot(figure, metric, rows, columns, reach, width), output)
+
+
+@app.command()
+def export(
+    sweep: Folder,
+    tensorboard: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="TensorBoard's log folder: one run a trial, in a folder of its id.",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """Write what is done for other tools: scalars and hyperparameters for TensorBoard.
+
+    Exporting again renews what has changed.
+    """
+    from raysweep.tensorboard import export_runs
+    from raysweep.text import clean_text, count
+
+    done = export_runs(_ledger(sweep), tensorboard)
+    with _output():
+        print(
+            clean_text(f"{tensorboard}: {count(done.written, 'run')} written, {done.unchanged:,} unchanged")
+        )
 
 
 def main() -> None:

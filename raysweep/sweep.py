@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 from pyarrow.fs import LocalFileSystem
 
-from raysweep.analysis.aggregate import CELL_SETTINGS, analyse
+from raysweep.analysis.aggregate import CELL_SETTINGS, Cell, SweepAnalysis, analyse
 from raysweep.analysis.evaluations import REACH
 from raysweep.errors import ResultsError, UsageError
+from raysweep.report.sweep_card import card_html, card_text
 from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
 from raysweep.store.ledger import Ledger
 from raysweep.store.saved_states import kept_state
@@ -24,8 +25,24 @@ from raysweep.store.saved_states import kept_state
 if TYPE_CHECKING:
     import duckdb
 
+    from raysweep.analysis.figure_tables import CurveMetric, HeatMetric
+    from raysweep.report.figures import Chart
+
 
 _CELLS: Final = pa.schema([CURVES.field(name) for name in CELL_SETTINGS])
+_COUNT: Final = pa.int64()
+_FIGURES: Final = {
+    "planned": pa.bool_(),
+    "seeds": pa.list_(_COUNT),
+    "diverged": pa.list_(_COUNT),
+    "evaluated_windows": _COUNT,
+    **dict.fromkeys(("exact_match", "interval_low", "interval_high"), pa.float64()),
+    "position_accuracy": pa.list_(pa.float64()),
+    **dict.fromkeys(("loss", "accuracy"), pa.float64()),
+    **dict.fromkeys(("slips_wrong", "slips_answer", "slips_window", "slips_none"), _COUNT),
+    "slips_by_distance": pa.map_(_COUNT, _COUNT),
+}
+"""Columns of `Sweep.cells` after the settings."""
 
 
 class Sweep:
@@ -38,6 +55,9 @@ class Sweep:
 
     Each table is a `pyarrow.dataset.Dataset` with every setting as a column: `.to_table().to_pandas()`,
     `polars.scan_pyarrow_dataset(…)`.
+
+    The charts are Altair's and show themselves in a notebook. Each takes `rows` and `columns`, the settings
+    of its axes; by default LEN and MEM. Any other setting that varies separates panels.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -78,7 +98,7 @@ class Sweep:
         """
         if not 0 <= reach <= 1:
             raise UsageError(f"found the level {reach}; give a share from 0 to 1, such as 0.9")
-        cells = analyse(self._ledger).cells
+        cells = self._analysis.cells
         found = [cell.epochs_to_reach(reach) for cell in cells]
         settings = pa.Table.from_pylist([dict(cell.settings) for cell in cells], _CELLS)
         for name, kind, values in (
@@ -89,6 +109,61 @@ class Sweep:
             settings = settings.append_column(name, pa.array(values, kind))
         return settings
 
+    def cells(self) -> pa.Table:
+        """Return one row per combination of every setting but the seed, with the report's numbers.
+
+        The columns: the settings, `planned`, `seeds` and `diverged` (lists), `evaluated_windows`,
+        `exact_match` with its 95 % interval, `position_accuracy` (a list), `loss`, `accuracy`, and what
+        wrong positions say: `slips_wrong`, of which `slips_answer`, `slips_window` and `slips_none`.
+        """
+        cells = self._analysis.cells
+        table = pa.Table.from_pylist([dict(cell.settings) for cell in cells], _CELLS)
+        rows = [_figures(cell) for cell in cells]
+        for name, kind in _FIGURES.items():
+            table = table.append_column(name, pa.array([row.get(name) for row in rows], kind))
+        return table
+
+    def heatmap(
+        self,
+        metric: "HeatMetric" = "exact_match",
+        rows: str | None = None,
+        columns: str | None = None,
+        reach: float = REACH,
+    ) -> "Chart":
+        """Draw `exact_match`, `position_accuracy`, `epochs_to_reach` or `loss` of every cell."""
+        from raysweep.report import figures
+
+        return figures.heatmap(self._analysis, metric, rows, columns, reach)
+
+    def learning_curves(
+        self, metric: "CurveMetric" = "exact_match", rows: str | None = None, columns: str | None = None
+    ) -> "Chart":
+        """Draw learning curves: held-out `exact_match`, or `loss` or `accuracy` of the training."""
+        from raysweep.report import figures
+        from raysweep.store.training_curves import training_curves
+
+        points = {} if metric == "exact_match" else training_curves(self._ledger, self._ledger.committed())
+        return figures.curves(self._analysis, points, metric, rows, columns)
+
+    def positions(self, rows: str | None = None, columns: str | None = None) -> "Chart":
+        """Draw the accuracy at each position."""
+        from raysweep.report import figures
+
+        return figures.positions(self._analysis, rows, columns)
+
+    def slips(self, rows: str | None = None, columns: str | None = None) -> "Chart":
+        """Draw what wrong positions say instead."""
+        from raysweep.report import figures
+
+        return figures.slips(self._analysis, rows, columns)
+
+    def __repr__(self) -> str:
+        """Return the sweep's name, its trials by status, and the settings that vary."""
+        return card_text(self._analysis)
+
+    def _repr_html_(self) -> str:
+        return card_html(self._analysis)
+
     def state(self, trial_id: str) -> bytes:
         """Return the last training state of a trial of a grid with `keep_state`, for `raysweep.Training`.
 
@@ -97,6 +172,10 @@ class Sweep:
             StorageError: it cannot be read.
         """
         return kept_state(self._ledger.paths.state(trial_id))
+
+    @cached_property
+    def _analysis(self) -> SweepAnalysis:
+        return analyse(self._ledger)
 
     @cached_property
     def _database(self) -> "duckdb.DuckDBPyConnection":
@@ -110,6 +189,20 @@ class Sweep:
         ):
             database.register(name, dataset)
         return database
+
+
+def _figures(cell: Cell) -> dict[str, object]:
+    interval, slips = cell.interval, cell.slips
+    figures: dict[str, object] = {name: getattr(cell, name, None) for name in _FIGURES}
+    figures["evaluated_windows"] = cell.windows
+    figures["position_accuracy"] = cell.position_accuracy or None
+    if interval is not None:
+        figures |= {"interval_low": interval.low, "interval_high": interval.high}
+    if slips is not None:
+        answer, window = (sum(found.values()) for found in (slips.answer, slips.window))
+        figures |= {"slips_wrong": slips.wrong, "slips_answer": answer, "slips_window": window}
+        figures |= {"slips_none": slips.none, "slips_by_distance": [*slips.by_distance.items()]}
+    return figures
 
 
 def load(folder: str | os.PathLike[str]) -> Sweep:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from raysweep.analysis.aggregate import CELL_SETTINGS, Cell, SweepAnalysis
 from raysweep.analysis.interval import METHOD, Interval
+from raysweep.analysis.slips import PooledSlips
 from raysweep.text import clean_text
 
 _FIGURES: Final = (  # `evaluated_windows` is the JSON's `windows`; here `windows` is the setting
@@ -26,6 +27,7 @@ _FIGURES: Final = (  # `evaluated_windows` is the JSON's `windows`; here `window
     "interval_n_effective",
 )
 _EPOCHS_TO_REACH: Final = ("reach", "epochs_to_reach", "reached", "reached_of")
+_SLIPS: Final = ("slips_wrong", "slips_answer", "slips_window", "slips_none", "slips_by_distance")
 
 
 def report_json(analysis: SweepAnalysis, reach: float) -> str:
@@ -78,6 +80,21 @@ def _cell_object(cell: Cell, reach: float) -> dict[str, Any]:
             "reached": len(reached.epochs),
             "of": reached.of,
         },
+        "slips": _slips_object(cell.slips),
+    }
+
+
+def _slips_object(slips: PooledSlips | None) -> dict[str, Any] | None:
+    if slips is None:
+        return None
+    answer, window = sum(slips.answer.values()), sum(slips.window.values())
+    by_distance = {str(distance): number for distance, number in slips.by_distance.items()}
+    return {
+        "wrong": slips.wrong,
+        "answer": answer,
+        "window": window,
+        "none": slips.none,
+        "by_distance": by_distance,
     }
 
 
@@ -92,13 +109,15 @@ def _interval_object(interval: Interval | None) -> dict[str, Any] | None:
 def report_csv(analysis: SweepAnalysis, reach: float) -> str:
     """Return a header and one row per cell; missing and NaN values are empty, seeds separated by spaces.
 
+    `slips_by_distance` lists the distances of slips with their numbers: `-1:12 1:3`.
+
     Args:
         analysis: result of `analyse`.
         reach: level of exact-match to which `epochs_to_reach`, a median over seeds, refers.
     """
     positions = max((len(cell.position_accuracy) for cell in analysis.cells), default=0)
     numbered = [f"position_{i}" for i in range(1, positions + 1)]
-    header = [*CELL_SETTINGS, *_FIGURES, *numbered, "loss", "accuracy", *_EPOCHS_TO_REACH]
+    header = [*CELL_SETTINGS, *_FIGURES, *numbered, "loss", "accuracy", *_EPOCHS_TO_REACH, *_SLIPS]
     text = io.StringIO()
     writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
     writer.writeheader()
@@ -139,7 +158,15 @@ def _cell_row(cell: Cell, reach: float) -> dict[str, Any]:
         "epochs_to_reach": reached.median,
         "reached": len(reached.epochs),
         "reached_of": reached.of,
+        **_slips_columns(cell.slips),
     }
+
+
+def _slips_columns(slips: PooledSlips | None) -> dict[str, Any]:
+    found = _slips_object(slips) or {}
+    by_distance = found.pop("by_distance", {})
+    spaced = " ".join(f"{distance}:{number}" for distance, number in by_distance.items())
+    return {**{f"slips_{name}": value for name, value in found.items()}, "slips_by_distance": spaced}
 
 
 def _spaced(numbers: Iterable[int]) -> str:

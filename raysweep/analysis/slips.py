@@ -28,6 +28,11 @@ class PooledSlips:
         """Number of wrong positions."""
         return sum(self.answer.values()) + sum(self.window.values()) + self.none
 
+    @property
+    def by_distance(self) -> dict[int, int]:
+        """Positions that say another integer of answer or window, by its distance, ascending."""
+        return dict(sorted((Counter(self.answer) + Counter(self.window)).items()))
+
     def shares(self) -> tuple[float, float, float]:
         """Return the shares of the wrong positions: another of the answer, of the window, none of it.
 
@@ -44,8 +49,7 @@ class PooledSlips:
         """
         if not self.wrong:
             return None
-        by_distance = Counter(self.answer)
-        by_distance.update(self.window)
+        by_distance = self.by_distance
         if not by_distance:
             return None
         distance = min(by_distance, key=lambda one: (-by_distance[one], abs(one), one))

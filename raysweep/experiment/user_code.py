@@ -66,8 +66,10 @@ def _first_line(text: str) -> str:
     'too large'
     """
     lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", text).splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):  # Keras' own words
-        return lines[1]
+    while len(lines) > 1 and (
+        lines[0].startswith("Exception encountered when") or lines[0].endswith("encountered:")
+    ):
+        del lines[0]  # Keras' own words, before the user's
     if not lines[0].startswith("Graph execution error"):
         return lines[0]
     noise = ("Graph execution error", "Detected at node", "File ", "[[", "{{", "<stack", "During handling")

@@ -34,16 +34,33 @@ def shows_scale(console: Console) -> bool:
 @cache
 def heat_style(percent: int) -> Style:
     """Return the background of a share in percent (0 dark, 100 bright), with a readable text colour."""
+    background = _background(percent)
+    return Style(color=Color.from_triplet(_ink(background)), bgcolor=Color.from_triplet(background))
+
+
+def heat_ink(percent: float) -> str:
+    """Return the colour of readable text on the scale at a percentage.
+
+    >>> heat_ink(0), heat_ink(100)
+    ('#ffffff', '#000000')
+    """
+    return _ink(_background(percent)).hex
+
+
+def _background(percent: float) -> ColorTriplet:
     at = percent / 100 * (len(_VIRIDIS) - 1)
     below = min(int(at), len(_VIRIDIS) - 2)
-    background = ColorTriplet(
+    return ColorTriplet(
         *(
             round(low + (high - low) * (at - below))
             for low, high in zip(_VIRIDIS[below], _VIRIDIS[below + 1], strict=True)
         )
     )
-    text = ColorTriplet(0, 0, 0) if _luminance(background) > _EQUAL_CONTRAST else ColorTriplet(255, 255, 255)
-    return Style(color=Color.from_triplet(text), bgcolor=Color.from_triplet(background))
+
+
+def _ink(background: ColorTriplet) -> ColorTriplet:
+    """Return black or white, whichever has more contrast."""
+    return ColorTriplet(0, 0, 0) if _luminance(background) > _EQUAL_CONTRAST else ColorTriplet(255, 255, 255)
 
 
 def _luminance(color: ColorTriplet) -> float:

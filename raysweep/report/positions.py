@@ -48,9 +48,10 @@ class PositionTable:
 
     def __init__(self, facets: Sequence[Facet], mem: int, known: Sequence[int], *, former: bool) -> None:
         """Select the cells at `mem` that have results; `known` lists every MEM that can be chosen."""
+        self.facets, self.mem = facets, mem
         self._title = f" · MEM {mem}{', no longer in the grid' if former else ''}"
         self._others = [number for number in known if number != mem]
-        self._groups = [(facet, cells) for facet in facets if (cells := _evaluated(facet, mem))]
+        self._groups = [(facet, cells) for facet in facets if (cells := cells_at(facet, mem))]
         self._headed = any(facet.label != facet.arch for facet in facets)
         """True if labels are too long for a column, and are drawn above their rows instead."""
 
@@ -90,7 +91,7 @@ class PositionTable:
                 yield line.append(f" {bar(cell.position_accuracy[::bar_step])}")
 
 
-def _evaluated(facet: Facet, mem: int) -> list[Cell]:
+def cells_at(facet: Facet, mem: int) -> list[Cell]:
     """Return the facet's cells at this MEM that have results, by LEN."""
     return [
         cell for n_out in facet.lens if (cell := facet.cells.get((n_out, mem))) and cell.position_accuracy

@@ -1,7 +1,8 @@
 """Report on a sweep as a rich renderable; no file is read here.
 
 From top to bottom: a summary, a heat map of exact-match per facet, a map of the epochs that it takes,
-accuracy per position, cells that are no longer in the grid, findings, failures, and notes on the intervals.
+accuracy per position, what wrong positions say, cells that are no longer in the grid, findings, failures,
+and notes on the intervals.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from raysweep.analysis.findings import epochs_finding, finding
 from raysweep.report.epochs_map import epochs_facets, epochs_maps
 from raysweep.report.heatmap import heat_maps
 from raysweep.report.positions import position_table
+from raysweep.report.slips_table import slips_table
 from raysweep.report.wrapped import Wrapped
 from raysweep.text import clean_text, count, ranges
 
@@ -24,7 +26,7 @@ PLAN_UNKNOWN: Final = "sweep.json is missing or unreadable, so the planned trial
 """Warning that every form of the report on such a folder must carry."""
 
 _SHOWN_FAILURES = 5
-_EPOCHS: Final = "Epochs: until two held-out evaluations in a row, or the last, have the level."
+EPOCHS_NOTE: Final = "Epochs: until two held-out evaluations in a row, or the last, have the level."
 
 
 def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float = REACH) -> RenderableType:
@@ -40,14 +42,18 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float
         UsageError: no cell has this MEM.
     """
     planned = [cell for cell in analysis.cells if cell.planned or not analysis.plan_known]
-    current = facets(planned)
-    former = facets(cell for cell in analysis.cells if not cell.planned and analysis.plan_known)
+    changed = analysis.changed_networks
+    current = facets(planned, changed)
+    unplanned = [cell for cell in analysis.cells if not cell.planned and analysis.plan_known]
+    former = facets(unplanned, changed)
     positions = position_table(current, former, mem)
-    timed = epochs_facets(planned)
+    timed = epochs_facets(planned, changed)
     parts: list[RenderableType] = [Group(*_header(analysis)), *heat_maps(current)]
     parts.extend(epochs_maps(timed, reach))
     if positions is not None:
         parts.append(positions)
+        if (slips := slips_table(positions.facets, positions.mem)) is not None:
+            parts.append(slips)
     if former:
         parts.append(Text("no longer in the grid, results kept", "bold"))
         parts.extend(heat_maps(former))
@@ -56,8 +62,8 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float
     parts.append(Group(Text("findings", "bold"), *(Wrapped(text, 2, 4) for text in findings)))
     if analysis.failures:
         parts.append(Group(*_failures(analysis)))
-    if remarks := [*_remarks(analysis), *([_EPOCHS] if timed else [])]:
-        parts.append(Group(*map(_remark, remarks)))
+    if lines := [*remarks(analysis), *([EPOCHS_NOTE] if timed else [])]:
+        parts.append(Group(*map(_remark, lines)))
     return Group(*_spaced(parts))
 
 
@@ -72,8 +78,8 @@ def _remark(text: str) -> RenderableType:
     return Text(text, "dim")
 
 
-def _header(analysis: SweepAnalysis) -> Iterator[Text]:
-    """Yield `lengths · 168 of 168 trials · seeds 0, 1, 2 · 50 sequences a trial`, then any exceptions."""
+def summary(analysis: SweepAnalysis) -> str:
+    """Return `168 of 168 trials · seeds 0, 1, 2 · 50 sequences a trial`."""
     counts = analysis.counts
     parts = [f"{counts.done + counts.diverged:,} of {count(counts.total, 'trial')}"]
     seeds = sorted({seed for cell in analysis.cells for seed in (*cell.seeds, *cell.diverged)})
@@ -83,7 +89,13 @@ def _header(analysis: SweepAnalysis) -> Iterator[Text]:
     if sequences := sorted({cell.settings["eval_sequences"] for cell in analysis.cells}):
         noun = "sequence" if sequences == [1] else "sequences"
         parts.append(f"{' or '.join(map(str, sequences))} {noun} a trial")
-    yield Text.assemble((clean_text(analysis.name), "bold"), " · ", " · ".join(parts))
+    return " · ".join(parts)
+
+
+def _header(analysis: SweepAnalysis) -> Iterator[Text]:
+    """Yield the sweep's name and summary, then any exceptions."""
+    yield Text.assemble((clean_text(analysis.name), "bold"), f" · {summary(analysis)}")
+    counts = analysis.counts
     sums = {"diverged": counts.diverged, "failed": counts.failed, "missing": counts.missing}
     if any(sums.values()):
         yield Text(", ".join(f"{number:,} {word}" for word, number in sums.items() if number))
@@ -103,7 +115,8 @@ def _failures(analysis: SweepAnalysis) -> Iterator[Text]:
         yield Text(f"  and {len(analysis.failures) - _SHOWN_FAILURES:,} more")
 
 
-def _remarks(analysis: SweepAnalysis) -> Iterator[str]:
+def remarks(analysis: SweepAnalysis) -> Iterator[str]:
+    """Yield how to read the numbers of a sweep."""
     over = {cell.interval.over for cell in analysis.cells if cell.interval}
     if over:
         yield "Ranges are 95 % intervals (Korn & Graubard), rounded outwards."

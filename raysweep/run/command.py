@@ -16,11 +16,12 @@ from typing import Final, NoReturn
 
 from raysweep.analysis.network_versions import network_changes
 from raysweep.driver.variables import ClusterRequest
-from raysweep.errors import ClusterError, RaysweepError
+from raysweep.errors import ClusterError, RaysweepError, StorageError
 from raysweep.grid import Grid, read_grid
 from raysweep.machine import local_cpus
 from raysweep.report.live import Display, display_on
 from raysweep.run.environment import run_environment
+from raysweep.run.live_page import LivePage
 from raysweep.run.notices import command, leave_before_run, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
 from raysweep.run.rounds import Rounds
@@ -31,6 +32,7 @@ from raysweep.run.temporary import remove_left_overs
 from raysweep.store.ledger import Damage, Ledger, Writer
 from raysweep.store.lock import release
 from raysweep.store.network_copies import put_copies
+from raysweep.store.output_files import require_writable
 from raysweep.trial.cost import RuntimeEstimate
 from raysweep.trial.training_state import made_here
 
@@ -46,6 +48,8 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
         SurroundingsError: the folder, the disk or the cluster does not allow it.
     """
     grid = read_grid(path, name=name)
+    if options.html is not None:
+        require_writable(options.html)
     ledger = Ledger(results_dir / grid.name)
     committed = ledger.committed()
     if missing := [trial for trial in grid.trials if trial.trial_id not in committed]:
@@ -77,6 +81,7 @@ class Run:
     exit_code: int = 1
     """What the command will exit with; until it has ended in order, that of a defect."""
     state: RunState = field(init=False)
+    page: LivePage | None = None
     _display: Display | None = None
     _over: bool = False
     """Whether the end of the run is recorded."""
@@ -85,6 +90,8 @@ class Run:
         """Find out what is missing, and be ready to leave."""
         self.state = self._new_state(RuntimeEstimate(()))
         self.signals.leave = self.leave
+        if self.options.html is not None:
+            self.page = LivePage(self.ledger.paths.folder, self.options.html, lambda: self.state.version)
 
     def _new_state(self, estimate: RuntimeEstimate) -> RunState:
         committed = self.writer.committed
@@ -166,6 +173,7 @@ class Run:
                     self.signals,
                     self.grid.keep_state,
                     self.grid.networks,
+                    self.page,
                 )
                 rounds.train(private=self.options.private)
         except Interrupted:
@@ -201,6 +209,8 @@ class Run:
     def report_end(self) -> None:
         """Say how the run ended, after its report if it was not interrupted."""
         if self.exit_code > 128:
+            if self.page is not None:
+                self.page.finish(wait=False)
             with blocked():  # once, and Python, as it ends, would let another signal decide the exit code
                 say(f"Interrupted: {self._progress()}")
                 os._exit(self.exit_code)
@@ -214,6 +224,10 @@ class Run:
             say(f"The report cannot be shown: {error}")
         if self.state.missing:
             say(self._what_failed())
+        if self.page is not None:
+            if problem := self.page.finish(wait=True):
+                self.exit_code = self.exit_code or StorageError.exit_code
+            say(problem or f"Page: {self.options.html}")
 
     def _progress(self) -> str:
         # The state does not know yet what was committed a moment ago.

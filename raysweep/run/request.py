@@ -1,6 +1,7 @@
 """Options of a run, and the checks that refuse it before anything is made or started."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from raysweep.errors import ClusterError, UsageError
 from raysweep.machine import local_cpus, local_gpus
@@ -24,6 +25,8 @@ class RunOptions:
     """One line for each finished trial, no live display."""
     trust_cluster: bool = False
     """Join an existing cluster even if it asks for no token."""
+    html: Path | None = None
+    """A page that is kept up to date."""
 
     @property
     def private(self) -> bool:

@@ -1,5 +1,6 @@
 """Round after round of trials: what the driver reports is committed, counted and shown."""
 
+import re
 import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from raysweep.protocol import (
     Wanted,
 )
 from raysweep.report.live import Display
+from raysweep.run.live_page import LivePage
 from raysweep.run.signals import Signals
 from raysweep.run.state import RunState
 from raysweep.run.supervisor import Driver
@@ -51,8 +53,10 @@ class Rounds:
     """Whether the states of trained networks are kept."""
     networks: tuple[NetworkSource, ...] = ()
     """Files that users' networks come from."""
-    _invalid: set[tuple[str, str | None]] = field(default_factory=set)
-    """Users' networks that could not be built, which was said."""
+    page: LivePage | None = None
+    """A page that is kept up to date."""
+    _said: set[tuple[str, str]] = field(default_factory=set)
+    """What was said of users' networks that cannot be trained: the architecture, and why, without numbers."""
 
     def train(self, *, private: bool) -> None:
         """Train until nothing is missing that has an attempt left, or a signal has come.
@@ -103,6 +107,8 @@ class Rounds:
                 self._send_state(event.trial_id)
             else:
                 self._take(event, payload)
+                if self.page is not None and (problem := self.page.renew()):
+                    self.display.tell(clean_text(f"the page was not renewed: {problem}"))
 
     def _send_state(self, trial_id: str) -> None:
         """Send what a trial goes on from; nothing if there is nothing."""
@@ -160,12 +166,11 @@ class Rounds:
         trial_id, kind = event.trial_id, event.kind
         what = event.message if kind == "error" else f"{kind.replace('_', ' ')} ({event.message})"
         line = self.state.fail(trial_id, what, hopeless=event.hopeless)
-        settings = self.state.planned[trial_id]
-        network = settings.arch, settings.network
-        if not event.hopeless or network not in self._invalid:
+        said = self.state.planned[trial_id].arch, re.sub(r"\d+", "", event.message)
+        if not event.hopeless or said not in self._said:
             self.display.tell(f"failed: {line}", "red")
         if event.hopeless:
-            self._invalid.add(network)
+            self._said.add(said)
         self.writer.record_failure(
             Failure(
                 trial_id=trial_id,

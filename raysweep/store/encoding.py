@@ -111,7 +111,7 @@ def decode(trial: EncodedTrial) -> DecodedTrial:
         accuracy=row["accuracy"],
         curve=_read_curve(curves, settings),
         evaluations=read_manifest(trial.trials).counts.evaluations,
-        predictions=None if trial.predictions is None else _read_predictions(trial.predictions, settings),
+        predictions=None if trial.predictions is None else read_predictions(trial.predictions, settings),
         layers=tuple(LayerWeight(one["layer"], one["weight"], tuple(one["shape"])) for one in row["layers"]),
         **{name: row[name] for name in _PLAIN},
     )
@@ -255,7 +255,12 @@ def _read_curve(table: pa.Table, settings: TrialSettings) -> Curve:
     return Curve(epoch, loss, accuracy, exact_match, positions)
 
 
-def _read_predictions(data: bytes, settings: TrialSettings) -> Predictions:
+def read_predictions(data: bytes, settings: TrialSettings) -> Predictions:
+    """Read the predictions of a trial from the bytes of a file.
+
+    Raises:
+        ResultsError: as for `read_table`.
+    """
     table = read_table(data, PREDICTIONS)
     widths = {
         "input": settings.n_in,

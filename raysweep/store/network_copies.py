@@ -34,6 +34,12 @@ def put_copies(paths: Paths, sources: Iterable[NetworkSource]) -> None:
         folder.close()
 
 
+def network_text(paths: Paths, sha256: str) -> str | None:
+    """Return the text of a copy; None if it is missing, or does not match its name."""
+    path = paths.network(sha256)
+    return (read_file(path) or b"").decode(errors="replace") if _is_intact(path) else None
+
+
 def copy_damage(paths: Paths, needed: Collection[str]) -> Iterator[Damage]:
     """Find copies that do not match their name, and missing copies.
 

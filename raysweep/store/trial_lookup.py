@@ -30,21 +30,32 @@ def committed_trial(paths: Paths, trial_id: str) -> TrialRecord | None:
     Raises:
         ResultsError: one of the trial's files is damaged or missing.
     """
-    rows = _read(paths, "trials", trial_id)
-    if rows is None:
+    if (files := committed_files(paths, trial_id)) is None:
         return None
-    predictions, curves = _read(paths, "predictions", trial_id), _read(paths, "curves", trial_id)
     try:
-        if curves is None:
-            raise ResultsError("its curve is missing")
-        finished = decode(EncodedTrial(trial_id, rows, predictions, curves))
-        if finished.result.status == "done" and predictions is None:
+        finished = decode(files)
+        if finished.result.status == "done" and files.predictions is None:
             raise ResultsError("its predictions are missing")
     except UnknownSchemaError:
         raise
     except ResultsError as error:
         raise ResultsError(f"{trial_id}: {error}; {DAMAGE_REMEDY}") from error
     return TrialRecord(trial_id, finished.result.settings, finished, None)
+
+
+def committed_files(paths: Paths, trial_id: str) -> EncodedTrial | None:
+    """Read the bytes of a committed trial's files; return None if it has no row.
+
+    Raises:
+        ResultsError: its curve is missing, or one of the files is a link or not a regular file.
+        StorageError: a file cannot be read.
+    """
+    if (rows := _read(paths, "trials", trial_id)) is None:
+        return None
+    predictions, curves = _read(paths, "predictions", trial_id), _read(paths, "curves", trial_id)
+    if curves is None:
+        raise ResultsError(f"{trial_id}: its curve is missing; {DAMAGE_REMEDY}")
+    return EncodedTrial(trial_id, rows, predictions, curves)
 
 
 def _read(paths: Paths, kind: Kind, trial_id: str) -> bytes | None:

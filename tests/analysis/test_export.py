@@ -99,6 +99,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
                     }
                 ],
                 "epochs_to_reach": {"reach": 0.75, "median": None, "reached": 1, "of": 2},
+                "slips": {"wrong": 3, "answer": 1, "window": 0, "none": 2, "by_distance": {"1": 1}},
             },
             {
                 "settings": {**SETTINGS, "len": 3, "n_in": 3},
@@ -121,6 +122,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
                     }
                 ],
                 "epochs_to_reach": {"reach": 0.75, "median": None, "reached": 0, "of": 2},
+                "slips": {"wrong": 2, "answer": 1, "window": 0, "none": 1, "by_distance": {"1": 1}},
             },
             {
                 "settings": {**SETTINGS, "len": 4, "n_in": 4},
@@ -130,6 +132,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
                 "diverged": [0],
                 **without,
                 "epochs_to_reach": {"reach": 0.75, "median": None, "reached": 0, "of": 1},
+                "slips": None,
             },
             {
                 "settings": {**SETTINGS, "len": 5, "n_in": 5},
@@ -139,6 +142,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
                 "diverged": [],
                 **without,
                 "epochs_to_reach": {"reach": 0.75, "median": None, "reached": 0, "of": 0},
+                "slips": None,
             },
         ],
     }
@@ -157,11 +161,12 @@ def test_json_keeps_the_promised_order_and_no_nan(analysis: SweepAnalysis) -> No
     assert list(cell["settings"]) == list(CELL_SETTINGS)
     assert " ".join(cell) == (
         "settings deterministic planned seeds diverged windows exact_match interval position_accuracy "
-        "loss accuracy evaluations epochs_to_reach"
+        "loss accuracy evaluations epochs_to_reach slips"
     )
     assert " ".join(cell["interval"]) == "low high over n n_effective method"
     assert " ".join(cell["evaluations"][0]) == "epoch exact_match interval position_accuracy"
     assert " ".join(cell["epochs_to_reach"]) == "reach median reached of"
+    assert " ".join(cell["slips"]) == "wrong answer window none by_distance"
 
 
 def test_csv_has_one_row_per_cell(analysis: SweepAnalysis) -> None:
@@ -170,6 +175,7 @@ def test_csv_has_one_row_per_cell(analysis: SweepAnalysis) -> None:
     figures += "interval_low interval_high interval_over interval_n interval_n_effective"
     positions = "position_1 position_2 position_3"
     mastery = "reach epochs_to_reach reached reached_of"
+    slips = "slips_wrong slips_answer slips_window slips_none slips_by_distance"
     assert list(rows[0]) == [
         *CELL_SETTINGS,
         *figures.split(),
@@ -177,6 +183,7 @@ def test_csv_has_one_row_per_cell(analysis: SweepAnalysis) -> None:
         "loss",
         "accuracy",
         *mastery.split(),
+        *slips.split(),
     ]
     assert [row["len"] for row in rows] == ["2", "3", "4", "5"]
     two, three, four, five = rows
@@ -198,6 +205,12 @@ def test_csv_has_one_row_per_cell(analysis: SweepAnalysis) -> None:
         ["0.5", "", "1", "2"],  # the other seed diverged
         ["0.5", "", "0", "1"],
         ["0.5", "", "0", "0"],
+    ]
+    assert [[row[name] for name in slips.split()] for row in rows] == [
+        ["3", "1", "0", "2", "1:1"],
+        ["2", "1", "0", "1", "1:1"],
+        ["", "", "", "", ""],
+        ["", "", "", "", ""],
     ]
 
 
@@ -233,13 +246,13 @@ def test_without_a_record_stderr_says_what_the_numbers_cannot(
     content = planned({**BLOCK, "len": [2, 3]})
     ledger = write_sweep(tmp_path / "s", content, synthetic_results(trials_of(content)[:1]))
     known = analyse(ledger)
-    cli.report(tmp_path / "s", **{form: True})
+    cli.report(tmp_path / "s", **{form: True})  # type: ignore[arg-type]
     assert capsys.readouterr().err == ""
     ledger.paths.record.unlink()
     if record is not None:
         ledger.paths.record.write_bytes(record)
     unknown = analyse(ledger)
-    cli.report(tmp_path / "s", **{form: True})
+    cli.report(tmp_path / "s", **{form: True})  # type: ignore[arg-type]
     printed = capsys.readouterr()
     assert printed.err == f"{PLAN_UNKNOWN}\n"
     assert printed.out == (report_json if form == "as_json" else report_csv)(unknown, 0.99)

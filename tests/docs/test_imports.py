@@ -20,7 +20,8 @@ sys.argv[0] = "raysweep"
 try:
     main()
 finally:
-    print("loaded:", *sorted({"tensorflow", "keras", "ray"} & set(sys.modules)), file=sys.stderr)
+    heavy = {"tensorflow", "keras", "ray", "altair", "vl_convert"}
+    print("loaded:", *sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
 
 PARTS_OF_PYDANTIC = {"pydantic_core", "annotated_types"}
@@ -44,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         "--help",
         "run --help",
+        "plot --help",
         "plan lengths.yaml",
         "report results/lengths",
         "report results/lengths --json",
@@ -52,7 +54,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "run lengths.yaml",  # of which nothing is missing
     ],
 )
-def test_a_command_that_trains_nothing_loads_neither_tensorflow_nor_ray(folder: Path, command: str) -> None:
+def test_a_command_that_trains_nothing_loads_neither_tensorflow_nor_ray_nor_altair(
+    folder: Path, command: str
+) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *command.split()],
         cwd=folder,

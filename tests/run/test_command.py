@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raysweep.errors import ClusterError, StorageError
+from raysweep.errors import ClusterError, StorageError, UsageError
+from raysweep.report.page.page import report_page
 from raysweep.run import supervisor
 from raysweep.run.command import run_sweep
 from raysweep.run.request import RunOptions
@@ -98,6 +99,24 @@ def test_what_comes_back_is_committed(sweep: Any, ledger: Ledger, capfd: pytest.
     out, err = capfd.readouterr()
     assert "[3/3] echo len " in out
     assert err == ""
+
+
+def test_the_page_is_that_of_the_finished_run(
+    sweep: Any, ledger: Ledger, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "page.html"
+    assert sweep(ALL, html=file) == 0
+    assert file.read_text(encoding="utf-8") == report_page(ledger)
+    assert "exit code 0" in file.read_text(encoding="utf-8")
+    assert capfd.readouterr().err == f"Page: {file}\n"
+    assert sweep("", html=file) == 0  # nothing is missing, and the page has one more run
+    assert "1 earlier run" in file.read_text(encoding="utf-8")
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_anything_starts(sweep: Any, ledger: Ledger) -> None:
+    with pytest.raises(UsageError, match=r"nowhere/page\.html: there is no folder"):
+        sweep(ALL, html=Path("nowhere/page.html"))
+    assert not ledger.paths.folder.exists()
 
 
 def test_a_round_that_answered_for_some_is_not_taken_for_done(sweep: Any, ledger: Ledger) -> None:

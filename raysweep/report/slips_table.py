@@ -1,0 +1,96 @@
+"""What wrong positions say instead, at one MEM: a row per LEN with the shares of the wrong positions."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from raysweep.analysis.aggregate import Cell
+from raysweep.analysis.facets import Facet
+from raysweep.analysis.slips import PooledSlips
+from raysweep.report.positions import cells_at
+from raysweep.report.wrapped import Wrapped
+from raysweep.text import TOGETHER, ranges, share
+
+_HEAD: Final = " wrong  of answer  of window  neither  most often"
+_WIDEST_LABEL: Final = 15
+"""Longest label that stands in a column of its own; a longer one is drawn above its rows."""
+
+_LEGEND: Final = "  answer: the other expected integers; window: the input behind the answer"
+
+
+def slips_table(facets: Sequence[Facet], mem: int) -> "SlipsTable | None":
+    """Return the table at one MEM; None if no position is wrong."""
+    table = SlipsTable(facets, mem)
+    return table if table.has_rows else None
+
+
+class SlipsTable:
+    """Rows of every facet at one MEM; cells without a wrong position are listed below."""
+
+    def __init__(self, facets: Sequence[Facet], mem: int) -> None:
+        """Select the cells at `mem` that have results."""
+        self._title = f" · MEM {mem}"
+        found = [(facet, cells_at(facet, mem)) for facet in facets]
+        self._groups = [(facet, [cell for cell in cells if _wrong(cell)]) for facet, cells in found]
+        self._right = [(facet, [cell for cell in cells if not _wrong(cell)]) for facet, cells in found]
+        labels = [facet.label for facet, cells in self._groups if cells]
+        longest = max(map(len, labels), default=0)
+        self._headed = longest > _WIDEST_LABEL or any(facet.label != facet.arch for facet in facets)
+        self._column = 0 if self._headed else longest + 2
+
+    @property
+    def has_rows(self) -> bool:
+        """Return whether any position is wrong."""
+        return any(cells for _, cells in self._groups)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the title, a line per LEN, and the cells in which nothing is wrong."""
+        yield Text.assemble(("what wrong positions say instead", "bold"), self._title)
+        yield Text(f"{'':{self._column}}  LEN │{_HEAD}", "bold")
+        for facet, cells in self._groups:
+            if self._headed and cells:
+                yield Text(f"  {facet.label}")
+            for cell in cells:
+                label = "" if self._headed else f"  {facet.label}"
+                yield Text(f"{label:<{self._column}}{cell.settings['len']:>5} │{_line(cell)}")
+        if right := "; ".join(self._all_right()):
+            yield Wrapped(f"nothing wrong: {right}", 2, 4)
+        yield Text(_LEGEND, "dim")
+
+    def _all_right(self) -> Iterator[str]:
+        for facet, cells in self._right:
+            if cells:
+                yield f"{facet.label} LEN{TOGETHER}{ranges(cell.settings['len'] for cell in cells)}"
+
+
+def _wrong(cell: Cell) -> bool:
+    return cell.slips is not None and cell.slips.wrong > 0
+
+
+def _line(cell: Cell) -> str:
+    """Draw the numbers of a cell; `–` where a slip of that kind is impossible."""
+    slips, settings = cell.slips, cell.settings
+    if slips is None:
+        return ""
+    wrong = slips.wrong / (cell.windows * settings["len"])
+    answer, window, none = map(share, slips.shares())
+    return (
+        f"{share(wrong) if wrong >= 0.01 else '< .01':>6}"
+        f"{answer if settings['len'] > 1 else '–':>11}"
+        f"{window if settings['n_in'] > settings['len'] else '–':>11}"
+        f"{none:>9}  {_most_often(slips)}"
+    ).rstrip()
+
+
+def _most_often(slips: PooledSlips) -> str:
+    """Say which distance is the most frequent.
+
+    >>> _most_often(PooledSlips({-1: 3, 1: 1}, {}, 4))
+    '1 before (0.37)'
+    """
+    if (found := slips.most_often()) is None:
+        return ""
+    distance, part = found
+    return f"{abs(distance)} {'before' if distance < 0 else 'after'} ({share(part)})"

@@ -1,0 +1,51 @@
+"""Files that a user names for output: complete or untouched, and never in the place of something special."""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from raysweep.errors import StorageError, UsageError
+from raysweep.store.atomic_files import Folder
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a path to which `write_output` could not write.
+
+    Raises:
+        UsageError: the path is that of a folder or a device, or its folder does not exist.
+        StorageError: its folder cannot be written.
+    """
+    with _folder_of(path) as folder:
+        folder.require_writable()
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file, or replace an older one, in one step.
+
+    Raises:
+        UsageError: the path is that of a folder or a device, or its folder does not exist.
+        StorageError: the file cannot be written.
+    """
+    with _folder_of(path) as folder:
+        folder.put(path.name, data)
+
+
+@contextmanager
+def _folder_of(path: Path) -> Iterator[Folder]:
+    """Open the folder of a file, through links if there are any: the user named it."""
+    try:
+        parent = path.parent.resolve()
+        if not parent.is_dir():
+            raise UsageError(f"{path}: there is no folder {path.parent}; create it, or give another file")
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(f"{path}: not a regular file; give the name of a file")
+        folder = Folder(parent)
+        try:
+            yield folder
+        finally:
+            folder.close()
+    except (StorageError, OSError) as error:
+        cause = error.__cause__ if isinstance(error, StorageError) else error
+        reason = cause.strerror if isinstance(cause, OSError) else None
+        raise StorageError(f"{path}: cannot be written: {reason or error}") from error
