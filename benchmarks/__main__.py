@@ -10,7 +10,17 @@ from pathlib import Path
 from benchmarks.table import write_json
 
 # The last three keep TensorFlow in this process.
-ALL = ("schedule", "scale", "sweep", "growth", "coverage", "evaluation", "epoch", "own_networks")
+ALL = (
+    "schedule",
+    "scale",
+    "sweep",
+    "growth",
+    "coverage",
+    "differences",
+    "evaluation",
+    "epoch",
+    "own_networks",
+)
 OUT = Path(__file__).parent / "out" / "benchmarks.json"
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from scipy.special import betaincinv
 
-from raysweep import cli
 from raysweep.analysis.aggregate import CELL_SETTINGS, SweepAnalysis, analyse
 from raysweep.analysis.export import report_csv, report_json
+from raysweep.cli import read as cli
 from raysweep.report.sweep_report import PLAN_UNKNOWN
 from tests.sweeps import planned, result_with, synthetic_results, trials_of, write_sweep
 

@@ -1,0 +1,86 @@
+"""The commands that take a grid: run and plan."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raysweep.cli.arguments import Cpus, GridFile, Name, ResultsDir
+from raysweep.cli.output import print_view
+from raysweep.machine import local_cpus, local_gpus
+
+
+def run(
+    grid: GridFile,
+    results_dir: ResultsDir = Path("results"),
+    name: Name = None,
+    cpus: Cpus = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster; default: a private one.")
+    ] = None,
+    trust_cluster: Annotated[
+        bool, typer.Option("--trust-cluster", help="Join a cluster on other machines without a token.")
+    ] = False,
+    retries: Annotated[
+        int, typer.Option(metavar="N", min=0, help="How often a failed trial is retried.")
+    ] = 2,
+    trial_timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            min=1,
+            help="Time limit of an attempt in seconds; default: 20 times the estimate, at least 15 min.",
+        ),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Print one line per finished trial, no live display.")
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the report up to date as a page in FILE.")
+    ] = None,
+) -> None:
+    """Train the missing trials; show the run live, then the report.
+
+    Run the same command again to resume: only missing trials are trained.
+    """
+    from raysweep.run.command import run_sweep
+    from raysweep.run.request import RunOptions
+
+    options = RunOptions(
+        cpus=cpus,
+        address=address,
+        trust_cluster=trust_cluster,
+        retries=retries,
+        trial_timeout=trial_timeout,
+        plain=plain,
+        html=html,
+    )
+    raise SystemExit(run_sweep(grid, results_dir, name, options))
+
+
+def plan(
+    grid: GridFile, results_dir: ResultsDir = Path("results"), name: Name = None, cpus: Cpus = None
+) -> None:
+    """Show which trials would run, and how long the run may take.
+
+    Counts the trials that are done; starts nothing.
+    """
+    from raysweep.analysis.forecast import forecast
+    from raysweep.analysis.network_versions import network_changes
+    from raysweep.grid import read_grid
+    from raysweep.report.plan_report import plan_view
+    from raysweep.store.ledger import Ledger
+    from raysweep.trial.cost import RuntimeEstimate
+    from raysweep.trial.training_state import made_here
+
+    asked = read_grid(grid, name=name)
+    ledger = Ledger(results_dir / asked.name)
+    done = ledger.committed_with_expected_sizes()
+    changes = network_changes(asked, ledger, done)
+    ahead = forecast(
+        asked,
+        done,
+        RuntimeEstimate(ledger.timings()),
+        ledger.states(made_here(asked.resources)),
+    )
+    print_view(plan_view(asked, ahead, cpus or local_cpus(), local_gpus(), changes))
