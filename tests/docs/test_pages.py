@@ -97,6 +97,13 @@ def test_the_page_on_longer_sequences_shows_what_the_report_shows() -> None:
     assert shown.rstrip("\n") in maps
 
 
+def test_the_tables_of_architectures_are_those_of_the_results() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "architectures.py"))["tables"]
+    page = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- networks: begin -->\n")[2].partition("<!-- networks: end -->")[0]
+    assert shown == tables(ROOT / "results" / "networks"), "out of date: run docs/architectures.py"
+
+
 def test_the_table_of_budgets_is_that_of_the_results() -> None:
     table = runpy.run_path(str(ROOT / "docs" / "budgets.py"))["table"]
     page = (ROOT / "docs" / "longer.md").read_text(encoding="utf-8")
