@@ -4,7 +4,7 @@ BIN := .venv/bin
 GRID ?= grids/lengths.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults scale lock clean
+.PHONY: help run test check bench faults scale package lock clean
 
 help:
 	@echo "make run     set up, train grids/lengths.yaml (what is missing of it), report"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench   the benchmarks, side by side"
 	@echo "make faults  every fault, the slow ones too"
 	@echo "make scale   thousands of trials"
+	@echo "make package build wheel and sdist, install each elsewhere, run the quick grid there"
 	@echo "make lock    resolve the dependencies anew"
 
 .venv/ready: requirements.lock pyproject.toml
@@ -44,6 +45,9 @@ faults: .venv/ready
 
 scale: .venv/ready
 	$(BIN)/pytest -m scale
+
+package: .venv/ready
+	$(BIN)/pytest -m "package or not slow" tests/e2e/test_package.py
 
 # Needs uv; the lock holds versions and hashes for every supported Python, and no address of an index.
 lock:

@@ -11,8 +11,10 @@ from benchmarks.table import write_json
 
 # The last three keep TensorFlow in this process.
 ALL = (
+    "start",
     "schedule",
     "scale",
+    "cluster",
     "sweep",
     "growth",
     "coverage",

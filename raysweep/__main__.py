@@ -11,13 +11,14 @@ def main() -> None:
     """Run the command line."""
     _open_closed_streams()
     _forget_current_folder()
-    from raysweep.run.signals import THIS_PROCESS, blocked
+    from raysweep.run.signals import THIS_PROCESS, blocked, unblock
 
     with blocked():  # a handler must not import what the main thread is just importing
         from raysweep.run.notices import leave_before_run
 
         THIS_PROCESS.leave = leave_before_run if sys.argv[1:2] == ["run"] else os._exit
         THIS_PROCESS.install()
+    unblock()
     from raysweep.cli import main as command_line
 
     command_line()

@@ -1,8 +1,14 @@
-"""This machine: cores and their model, GPUs, packages, the user's tasks, and out-of-memory kills."""
+"""This machine: cores and their model, GPUs, packages, processes, and the boot that they belong to.
+
+What only some systems have (`/proc`, affinity, `sysctl`) is used if it is there; psutil is on all of them.
+"""
 
 import hashlib
+import math
 import os
 import platform
+import socket
+import subprocess
 from contextlib import suppress
 from functools import cache
 from importlib import metadata
@@ -11,30 +17,64 @@ from typing import Final
 
 import psutil
 
+from raysweep.control_groups import cpu_quota
+
 _PACKAGES: Final = ("raysweep", "tensorflow", "keras", "numpy", "ray", "pyarrow")
 
 
+_ANSWER_S: Final = 10.0
+"""Seconds that a program of the system may take to answer."""
+
+
 def local_cpus() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Count the cores that this process may use: its affinity, or a smaller CPU quota, rounded."""
+    quota = cpu_quota()
+    return _affinity() if quota is None else min(_affinity(), _rounded(quota))
+
+
+def quota_notice() -> str:
+    """Say how a CPU quota limits this process; empty if it does not.
+
+    A quota of less than a core limits a single core, too.
+    """
+    quota, cores = cpu_quota(), _affinity()
+    if quota is None or quota >= cores:
+        return ""
+    used = "1 is used" if (slots := _rounded(quota)) == 1 else f"{slots} are used"
+    of = f"{quota:.3g} of {cores} {'core' if cores == 1 else 'cores'}"
+    return f"CPU quota of this container: {of}, so {used} (or --cpus N)"
+
+
+def _rounded(quota: float) -> int:
+    return max(math.floor(quota + 0.5), 1)
+
+
+def _affinity() -> int:
+    """Count the cores that this process may run on; all cores if the system has no affinity."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return psutil.cpu_count() or 1
 
 
 def local_gpus() -> int:
-    """Count the GPUs that the driver shows."""
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+    """Count the GPUs that the driver shows, as devices or, as under WSL, by its own program alone."""
+    if devices := list(Path("/dev").glob("nvidia[0-9]*")):
+        return len(devices)
+    return sum(line.startswith("GPU ") for line in _answer("nvidia-smi", "-L").splitlines())
 
 
 def cpu_model() -> str:
     """Return the processor's model, as the system names it."""
-    return _cpu().get("model name") or platform.processor() or platform.machine()
+    named = _cpu().get("model name") or _answer("sysctl", "-n", "machdep.cpu.brand_string")
+    return named or platform.processor() or platform.machine()
 
 
 def cpu_features() -> str:
     """Return a digest of the processor's instructions, which may differ between processors of one name."""
-    told = "\n".join(
-        _cpu().get(name, "") for name in ("cpu family", "model", "stepping", "flags", "Features")
-    )
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    named = [_cpu().get(name, "") for name in ("cpu family", "model", "stepping", "flags", "Features")]
+    if not any(named):
+        named = [_answer("sysctl", "hw.optional")]
+    return hashlib.sha256("\n".join(named).encode()).hexdigest()[:12]
 
 
 @cache
@@ -46,6 +86,16 @@ def _cpu() -> dict[str, str]:
         return {}
     pairs = (line.partition(":") for line in first.splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+@cache
+def _answer(*command: str) -> str:
+    """Return what a program of the system prints; nothing if it is missing or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_S, check=True)
+    except (OSError, subprocess.SubprocessError, UnicodeError):
+        return ""
+    return done.stdout.strip()
 
 
 @cache
@@ -70,58 +120,26 @@ def num_tasks() -> int:
     return tasks
 
 
-class OomKills:
-    """Out-of-memory kills in this process's control group.
-
-    The kernel counts them in `memory.events` (cgroup v2) or `memory.oom_control` (v1). If the kernel does
-    not count, none is reported.
-    """
-
-    def __init__(self) -> None:
-        """Start counting."""
-        self._seen = self._count()
-
-    def happened(self) -> bool:
-        """Return whether the kernel killed a process since the last call."""
-        before, self._seen = self._seen, self._count()
-        return self._seen > before
-
-    @staticmethod
-    def _count() -> int:
-        folders = _group_folders("memory")
-        return sum(_oom_kills_of(f / n) for f in folders for n in ("memory.events", "memory.oom_control"))
-
-
-def group_tasks() -> tuple[int, int] | None:
-    """Return the tasks (processes and threads) of this process's control group, and their limit.
-
-    Returns:
-        None if there is no limit.
-    """
-    for folder in _group_folders("pids"):
-        with suppress(OSError, ValueError):
-            return int((folder / "pids.current").read_text()), int((folder / "pids.max").read_text())
-    return None
-
-
-def _group_folders(controller: str) -> list[Path]:
-    """List the folders of this process's control groups (v1 and v2), or, in a container, the root folders."""
-    root = Path("/sys/fs/cgroup")
-    folders = []
+def boot_id() -> str:
+    """Return an id of this boot of this machine; of the machine alone if the system has no such id."""
     with suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, group = line.split(":", 2)
-            if not controllers:
-                folders.append((root, group))
-            elif controller in controllers.split(","):
-                folders.append((root / controller, group))
-    return [own if (own := top / group.lstrip("/")).is_dir() else top for top, group in folders]
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return _answer("sysctl", "-n", "kern.bootsessionuuid") or f"host {socket.gethostname()}"
 
 
-def _oom_kills_of(path: Path) -> int:
-    with suppress(OSError, ValueError):
-        for line in path.read_text().splitlines():
-            key, _, value = line.partition(" ")
-            if key == "oom_kill":
-                return int(value)
-    return 0
+def process_start(pid: int) -> int | None:
+    """Return when a process started, the same in every process that asks; None if it does not exist.
+
+    In ticks since boot (proc(5), field 22), or in milliseconds of the time of day. The command's name, field
+    2, may contain any character, so the fields are counted from its end.
+    """
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return int(fields[19])
+    try:
+        return round(psutil.Process(pid).create_time() * 1000)
+    except psutil.NoSuchProcess:
+        return None

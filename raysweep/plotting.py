@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 from raysweep.analysis.aggregate import SweepAnalysis, analyse
 from raysweep.analysis.evaluations import REACH
 from raysweep.analysis.figure_tables import CurveMetric, HeatMetric
-from raysweep.errors import StorageError, UsageError
+from raysweep.errors import UsageError
 from raysweep.store.ledger import Ledger
-from raysweep.store.paths import temporary_name
+from raysweep.store.output_files import require_writable, write_output
 
 if TYPE_CHECKING:
     from raysweep.report.figures import Chart, Look
@@ -54,6 +54,7 @@ def plot(ledger: Ledger, wanted: Plot, output: Path) -> None:
     """
     metric = _metric(wanted)
     form = _format(output)
+    require_writable(output, (output.suffix.lower(),), ledger.paths.folder)
     analysis = analyse(ledger)
     needs_training = wanted.figure == "curves" and metric != "exact_match"
     points = _training(ledger) if needs_training else {}
@@ -61,7 +62,7 @@ def plot(ledger: Ledger, wanted: Plot, output: Path) -> None:
     from raysweep.report.figures.render import rendered
 
     look = replace(PRINT, width=wanted.width_mm * MM)
-    _write(output.resolve(), rendered(partial(_drawn, analysis, points, wanted, metric), form, look))
+    write_output(output, rendered(partial(_drawn, analysis, points, wanted, metric), form, look))
 
 
 def _metric(wanted: Plot) -> str:
@@ -91,15 +92,11 @@ def _format(output: Path) -> "Format":
     """Return the format that a file's ending names.
 
     Raises:
-        UsageError: no format has this ending, or there is no place for the file.
+        UsageError: no format has this ending.
     """
     form = output.suffix.lower().removeprefix(".")
     if form not in ("svg", "png", "pdf"):
         raise UsageError(f"{output}: the ending gives the format; use .svg, .png or .pdf")
-    if not output.parent.is_dir():
-        raise UsageError(f"{output}: there is no folder {output.parent}")
-    if output.is_dir():
-        raise UsageError(f"{output}: a folder; give the name of a file")
     return cast("Format", form)
 
 
@@ -124,20 +121,3 @@ def _drawn(
     if wanted.figure == "curves":
         return figures.curves(analysis, points, metric, **axes)
     return (figures.positions if wanted.figure == "positions" else figures.slips)(analysis, **axes)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name first, so that the file is whole or as it was.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    temporary = path.with_name(temporary_name(path.name))
-    try:
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error

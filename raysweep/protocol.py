@@ -10,6 +10,7 @@ The command sends requests, the driver events::
     Checkpoint   ──▶            + bytes, or none where none can be used
                  ◀── NotUsed    a worker could not use that state, and begins anew
                  ◀── RoundEnded
+                 ◀── Slots      nodes of a shared cluster have joined or left
     Stop         ──▶            what has come back is reported; in a round, RoundEnded; the driver exits
                  ◀── Lost       at any time: the cluster died, and the driver exits
 
@@ -91,6 +92,14 @@ class Ready(_Message):
     type: Literal["ready"] = "ready"
     slots: int
     """Trials that run at a time."""
+
+
+class Slots(_Message):
+    """Nodes have joined a shared cluster, or have left it."""
+
+    type: Literal["slots"] = "slots"
+    slots: int
+    """Trials that run at a time from now on."""
 
 
 class Unusable(_Message):
@@ -181,7 +190,7 @@ class RoundEnded(_Message):
 
 Request: TypeAlias = Train | Checkpoint | Stop
 _OfTrial: TypeAlias = Started | Progress | Checkpoint | NotUsed | Finished | Failed | Wanted
-Event: TypeAlias = Ready | Unusable | Lost | _OfTrial | RoundEnded
+Event: TypeAlias = Ready | Slots | Unusable | Lost | _OfTrial | RoundEnded
 Message: TypeAlias = Request | Event
 
 _ANY: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(discriminator="type")])

@@ -76,10 +76,13 @@ def reproduce(
         _prepare_environment(committed)
     with _quiet():
         from raysweep.experiment import SourcedNetwork, Training, configure_threads
+        from raysweep.experiment.model_file import require_savable, save_model
 
     began = time.monotonic()
     configure_threads(committed.provenance.threads)
     network = None if source is None else SourcedNetwork(source, settings.arch)
+    if model is not None:
+        require_savable(settings, network, model)
     training = Training(settings, network=network)
     while not training.finished:
         training.advance(SLICE_S)
@@ -88,10 +91,9 @@ def reproduce(
     seconds = time.monotonic() - began
     curves = difference("curves", files.curves, again.curves)
     predictions = difference("predictions", files.predictions, again.predictions)
+    loads = True
     if kept := model if predictions is None else None:
-        from raysweep.experiment.model_file import save_model
-
-        save_model(training, network, kept)
+        loads = save_model(training, network, kept)
     found = tuple(one for one in (curves, predictions) if one is not None)
     return Reproduction(
         trial_id,
@@ -101,6 +103,7 @@ def reproduce(
         seconds=seconds,
         model_asked=model is not None,
         model=None if kept is None else str(kept),
+        model_loads=loads,
     )
 
 

@@ -21,6 +21,7 @@ from raysweep.report.sweep_card import card_html, card_text
 from raysweep.store.columns import CURVES, PREDICTIONS, TRIALS
 from raysweep.store.ledger import Ledger
 from raysweep.store.saved_states import kept_state
+from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
     import duckdb
@@ -163,6 +164,16 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         return card_html(self._analysis)
+
+    def settings(self, trial_id: str) -> TrialSettings:
+        """Return the settings of a committed trial, to train it again or to go on from its state.
+
+        Raises:
+            ResultsError: there is no such trial, or its row is damaged.
+        """
+        if trial_id not in self._ledger.committed():
+            raise ResultsError(f"{self._ledger.paths.folder}: no committed trial {trial_id}")
+        return TrialSettings(**self._ledger.manifests([trial_id])[trial_id].counts.settings)
 
     def state(self, trial_id: str) -> bytes:
         """Return the last training state of a trial of a grid with `keep_state`, for `raysweep.Training`.

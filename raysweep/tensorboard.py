@@ -8,7 +8,6 @@ which hyperparameters there are, of which types, and which of them differ.
 import math
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import masked_crc32c
 
 from raysweep.errors import ResultsError, StorageError, UsageError
+from raysweep.store.atomic_files import read_file
 from raysweep.store.encoding import DecodedTrial, decode
 from raysweep.store.ledger import Ledger
 from raysweep.store.paths import temporary_name
@@ -90,9 +90,8 @@ def _put(folder: Path, content: bytes) -> bool:
     """Write a run's event file unless it is there already; return whether it was written."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / EVENTS
-    with suppress(FileNotFoundError):
-        if path.read_bytes() == content:
-            return False
+    if read_file(path) == content:
+        return False
     temporary = folder / temporary_name("events")  # which TensorBoard does not take for an event file
     try:
         temporary.write_bytes(content)

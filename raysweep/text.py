@@ -1,5 +1,6 @@
 """Numbers and durations formatted for people, and untrusted text made safe to print on a terminal."""
 
+import hashlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from math import ceil, floor
@@ -92,14 +93,24 @@ def plain(value: Any) -> str:
     """Format a setting's value on one line; a text may be a user's.
 
     >>> plain(0.01), plain(True), plain("two" + chr(10) + "lines"), plain(50 * "x")
-    ('0.01', 'true', 'two lines', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…')
+    ('0.01', 'true', 'two lines…edc8', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…77cf')
     """
     if isinstance(value, bool):
         return str(value).lower()
-    if not isinstance(value, str):
-        return str(value)
-    line = " ".join(clean_text(value).split())
-    return line if len(line) <= LONGEST_VALUE else line[: LONGEST_VALUE - 1] + "…"
+    return one_line(value, LONGEST_VALUE) if isinstance(value, str) else str(value)
+
+
+def one_line(text: str, longest: int) -> str:
+    """Fit a text into one line; what is changed or shortened ends with a mark of the whole text.
+
+    >>> one_line("tanh", 20), one_line("", 20), one_line(30 * "x", 20)
+    ('tanh', '""', 'xxxxxxxxxxxxxxx…666a')
+    """
+    line = " ".join(clean_text(text).split())
+    if line == text and len(line) <= longest:
+        return line or '""'
+    mark = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:4]
+    return f"{line[: longest - 5]}…{mark}"
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:

@@ -7,6 +7,7 @@ from rich.console import Console, RenderableType
 
 from raysweep.analysis.aggregate import SweepAnalysis, analyse
 from raysweep.errors import UsageError
+from raysweep.report.reflow import draws_in_place
 from raysweep.report.watch import Watch
 from raysweep.run.signals import THIS_PROCESS
 from raysweep.run.terminal import LEAVE_SCREEN, SHOW_CURSOR, restored
@@ -28,7 +29,7 @@ def watch_report(ledger: Ledger, view: Callable[[SweepAnalysis], RenderableType]
         ResultsError: a committed file is damaged, or its schema is unknown to this version.
     """
     console = Console()
-    if not console.is_terminal or console.is_dumb_terminal:
+    if not draws_in_place(console):
         raise UsageError("--watch renews the report on a terminal, and this is none; leave out --watch")
     THIS_PROCESS.orderly = True
     with restored(1, LEAVE_SCREEN + SHOW_CURSOR):

@@ -74,9 +74,9 @@ class Cell:
         return pooled_slips(self.counts)
 
     @property
-    def deterministic(self) -> bool:
-        """Return whether training the replicates again gives the same bytes."""
-        return all(one.deterministic for one in self.counts)
+    def deterministic(self) -> bool | None:
+        """Return whether training the replicates again gives the same bytes; None without a result."""
+        return all(one.deterministic for one in self.counts) if self.counts else None
 
     @property
     def replicates(self) -> int:

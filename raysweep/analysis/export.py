@@ -144,7 +144,7 @@ def _cell_row(cell: Cell, reach: float) -> dict[str, Any]:
         **{name: clean_text(str(value)) for name, value in cell.settings.items()},
         "network": cell.settings["network"] or "",
         "options": clean_text(json.dumps(_options(cell))) if cell.settings["options"] else "",
-        "deterministic": "true" if cell.deterministic else "false",
+        "deterministic": "" if cell.deterministic is None else str(cell.deterministic).lower(),
         "planned": "true" if cell.planned else "false",
         "seeds": _spaced(cell.seeds),
         "diverged": _spaced(cell.diverged),

@@ -117,7 +117,9 @@ def _shown(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
         read = [*values]
     else:
         read = [None if one is None else json.loads(one) for one in values]
-    return tuple(sorted(read, key=lambda one: (one is not None, isinstance(one, str), one or 0)))
+    return tuple(
+        sorted(read, key=lambda one: (one is not None, isinstance(one, str), 0 if one is None else one))
+    )
 
 
 def _by_key(cells: Sequence[Cell], values: Sequence[_Values], kept: Sequence[str]) -> dict[_Key, list[Cell]]:
@@ -165,7 +167,7 @@ def choices(given: Iterable[str]) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for text in given:
         name, sign, value = text.partition("=")
-        if not (name and sign and value) or name in chosen:
+        if not (name and sign) or name in chosen:
             raise UsageError(
                 f"--only {text}: give a setting and one value, such as --only learning_rate=0.003"
             )

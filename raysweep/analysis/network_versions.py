@@ -31,8 +31,12 @@ def network_changes(grid: Grid, ledger: Ledger, done: Collection[str]) -> list[s
             file = grid.content["networks"][arch]["file"]
             archs, all_new, all_old = found.get(file, ([], 0, 0))
             found[file] = [*archs, arch], all_new + new, all_old + old
-    return [
-        f"{file} has changed: {count(new, 'trial')} of {', '.join(archs)} {'is' if new == 1 else 'are'} new, "
-        f"{count(old, 'finished trial')} of an earlier version {'stays' if old == 1 else 'stay'}."
-        for file, (archs, new, old) in found.items()
-    ]
+    return [_line(file, *counts) for file, counts in found.items()]
+
+
+def _line(file: str, archs: list[str], new: int, old: int) -> str:
+    stay = f"{count(old, 'finished trial')} of another version {'stays' if old == 1 else 'stay'}."
+    if not new:
+        return f"{file}: {stay}"
+    are = "is" if new == 1 else "are"
+    return f"{file} has changed: {count(new, 'trial')} of {', '.join(archs)} {are} new, {stay}"

@@ -15,7 +15,7 @@ from raysweep.analysis.aggregate import Cell, SweepAnalysis
 from raysweep.analysis.facets import longest
 from raysweep.architectures import architecture_of
 from raysweep.errors import UsageError
-from raysweep.text import clean_text, setting
+from raysweep.text import one_line, setting
 from raysweep.trial.options import flattened
 from raysweep.trial.settings import TrialSettings
 
@@ -82,8 +82,7 @@ def value_text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int):
         return f"{value:,}"
-    line = " ".join(clean_text(str(value)).split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return one_line(str(value), _LONGEST)
 
 
 @dataclass(frozen=True)
@@ -131,6 +130,8 @@ def panels(
         UsageError: the sweep has no such setting, or both axes are the same.
     """
     cells = [cell for cell in analysis.cells if cell.planned or not analysis.plan_known]
+    if not cells:
+        raise UsageError("no trial of the latest grid has a result yet; there is nothing to draw")
     _require_known(cells, {"rows": rows, "columns": columns})
     if only_longest and "epochs" not in (rows, columns):
         cells = longest(cells)

@@ -48,6 +48,8 @@ class Architecture(ABC):
 
     defaults: ClassVar[Mapping[str, int]]
     """Defaults of settings that the grid file omits, where architectures differ in them."""
+    trace_s: ClassVar[float] = 0.5
+    """Assumed seconds to trace a trial's compiled steps; some trials of built-in ones share them."""
 
     @abstractmethod
     def usual_n_in(self, n_out: int) -> int:

@@ -11,6 +11,8 @@ class OwnNetwork(Architecture):
 
     defaults = MappingProxyType({"epochs": 5000, "windows": 21, "batch_size": 21, "eval_every": 250})
 
+    trace_s = 1.5
+
     def usual_n_in(self, n_out: int) -> int:
         """Return 5, or `n_out` if it is more, as for seq2seq."""
         return Seq2seq().usual_n_in(n_out)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from raysweep.cli.grids import grids
 from raysweep.cli.make import export, plot, reproduce
 from raysweep.cli.read import compare, report, show, verify
 from raysweep.cli.train import plan, run
@@ -21,11 +22,13 @@ app = typer.Typer(
     name="raysweep",
     help="Train a grid of stateful Keras LSTM networks on all cores, and report what each of them learned.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+COMPLETE = "_RAYSWEEP_COMPLETE"
+"""Variable in which a shell's completion says which shell it is."""
 
 
 def _version(asked: bool) -> None:
@@ -45,7 +48,7 @@ def options(
     """Train a grid of stateful Keras LSTM networks on all cores, and report what each of them learned."""
 
 
-for command in (run, plan, report, show, verify, compare, plot, reproduce, export):
+for command in (run, plan, report, show, verify, compare, plot, reproduce, export, grids):
     app.command()(command)
 
 
@@ -55,6 +58,8 @@ def main() -> None:
     try:
         app(prog_name="raysweep")
     except RaysweepError as error:
+        if COMPLETE in os.environ:  # a shell is asking while somebody types
+            sys.exit(0)
         _complain(error)
         sys.exit(error.exit_code)
 

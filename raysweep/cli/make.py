@@ -10,13 +10,21 @@ from rich.console import Console
 
 from raysweep.cli.arguments import Folder, Trial
 from raysweep.cli.output import ledger_of, output, print_view
+from raysweep.cli.paths import user_path
 
 
 def plot(
     sweep: Folder,
     file: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="File: .svg, .png or .pdf.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File: .svg, .png or .pdf.",
+            show_default=False,
+            parser=user_path,
+        ),
     ],
     figure: Annotated[
         str, typer.Option(metavar="FIGURE", help="heatmap, curves, positions or slips.")
@@ -62,10 +70,11 @@ def export(
             metavar="DIR",
             help="TensorBoard's log folder: one run a trial, in a folder of its id.",
             show_default=False,
+            parser=user_path,
         ),
     ],
 ) -> None:
-    """Write what is done for other tools: scalars and hyperparameters for TensorBoard.
+    """Write scalars and hyperparameters for TensorBoard.
 
     Exporting again renews what has changed.
     """
@@ -84,12 +93,18 @@ def reproduce(
     trial: Trial,
     networks: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Python file that defines the trial's network, if not built in."),
+        typer.Option(
+            metavar="FILE",
+            help="Python file that defines the trial's network, if not built in.",
+            parser=user_path,
+        ),
     ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.keras", help="New file for the trained Keras network, if its predictions are equal."
+            metavar="FILE.keras",
+            help="New file for the trained Keras network, if its predictions are equal.",
+            parser=user_path,
         ),
     ] = None,
 ) -> None:
@@ -97,6 +112,8 @@ def reproduce(
 
     Compares its predictions and its curve; exits with 1 if they differ, and says where and what may be why.
     """
+    if os.environ.get("PYTHONHASHSEED") != "0":  # as workers have it; only a new Python takes it up
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
     from raysweep.report.reproduction_report import TrialProgress, reproduction_view
     from raysweep.reproduction import reproduce as train_again
     from raysweep.run.terminal import SHOW_CURSOR, restored

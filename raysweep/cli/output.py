@@ -21,14 +21,19 @@ def ledger_of(folder: Path) -> "Ledger":
 
     Raises:
         UsageError: there is no such folder.
+        StorageError: it cannot be read.
     """
     from raysweep.store.ledger import Ledger
+    from raysweep.store.storage_errors import storage_errors
 
+    with storage_errors("read", folder):
+        if folder.is_dir():
+            os.scandir(folder).close()
+            folder.joinpath(".").stat()
+            return Ledger(folder)
     if folder.is_file():
         raise UsageError(f"{folder}: a file; give the sweep's results folder, such as results/{folder.stem}")
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such results folder; `raysweep run GRID` creates one in `results`")
-    return Ledger(folder)
+    raise UsageError(f"{folder}: no such results folder; `raysweep run GRID` creates one in `results`")
 
 
 def print_view(renderable: RenderableType) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from raysweep.cli.arguments import Folder, Trial
+from raysweep.cli.completion import complete_sweep
 from raysweep.cli.output import ledger_of, output, print_view
+from raysweep.cli.paths import user_path
 from raysweep.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +34,11 @@ def report(
     ] = False,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a page for a browser to FILE: complete in itself."),
+        typer.Option(
+            metavar="FILE",
+            help="Write a page for a browser to FILE: complete in itself.",
+            parser=user_path,
+        ),
     ] = None,
 ) -> None:
     """Show what each network can learn.
@@ -70,10 +76,10 @@ def report(
 
 def _write_page(ledger: "Ledger", file: Path, reach: float) -> None:
     """Write the report as a page."""
-    from raysweep.store.output_files import require_writable, write_output
+    from raysweep.store.output_files import PAGES, require_writable, write_output
     from raysweep.text import clean_text
 
-    require_writable(file)
+    require_writable(file, PAGES, ledger.paths.folder)
     from raysweep.report.page.page import report_page  # and Altair, which takes a second
 
     data = report_page(ledger, reach).encode()
@@ -110,9 +116,25 @@ def verify(sweep: Folder) -> None:
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="Results folder of a sweep.", show_default=False)],
+    a: Annotated[
+        Path,
+        typer.Argument(
+            metavar="A",
+            help="Results folder of a sweep.",
+            show_default=False,
+            parser=user_path,
+            autocompletion=complete_sweep,
+        ),
+    ],
     b: Annotated[
-        Path, typer.Argument(metavar="B", help="Results folder of another sweep.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="B",
+            help="Results folder of another sweep.",
+            show_default=False,
+            parser=user_path,
+            autocompletion=complete_sweep,
+        ),
     ],
     only: Annotated[
         list[str] | None,

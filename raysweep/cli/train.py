@@ -6,14 +6,46 @@ from typing import Annotated
 import typer
 
 from raysweep.cli.arguments import Cpus, GridFile, Name, ResultsDir
+from raysweep.cli.completion import complete_sweep
 from raysweep.cli.output import print_view
-from raysweep.machine import local_cpus, local_gpus
+from raysweep.cli.paths import user_path
+from raysweep.machine import local_cpus, local_gpus, quota_notice
+
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUES",
+        help="Override the grid file: epochs=2000, mem=16,50, len=2..4, seq2seq.epochs=300; repeatable.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="KEY=VALUES",
+        help="Train only the trials with these values now: arch=echo, len=2..4; repeatable.",
+    ),
+]
+Reuse = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reuse",
+        metavar="SWEEP",
+        help="Results folder whose trials are verified and copied, not trained again; repeatable.",
+        parser=user_path,
+        autocompletion=complete_sweep,
+    ),
+]
 
 
 def run(
     grid: GridFile,
     results_dir: ResultsDir = Path("results"),
     name: Name = None,
+    sets: Sets = None,
+    only: Only = None,
+    reuse: Reuse = None,
     cpus: Cpus = None,
     address: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster; default: a private one.")
@@ -36,7 +68,8 @@ def run(
         bool, typer.Option("--plain", help="Print one line per finished trial, no live display.")
     ] = False,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keep the report up to date as a page in FILE.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep the report up to date as a page in FILE.", parser=user_path),
     ] = None,
 ) -> None:
     """Train the missing trials; show the run live, then the report.
@@ -54,12 +87,21 @@ def run(
         trial_timeout=trial_timeout,
         plain=plain,
         html=html,
+        sets=tuple(sets or ()),
+        only=tuple(only or ()),
+        reuse=tuple(reuse or ()),
     )
     raise SystemExit(run_sweep(grid, results_dir, name, options))
 
 
 def plan(
-    grid: GridFile, results_dir: ResultsDir = Path("results"), name: Name = None, cpus: Cpus = None
+    grid: GridFile,
+    results_dir: ResultsDir = Path("results"),
+    name: Name = None,
+    sets: Sets = None,
+    only: Only = None,
+    reuse: Reuse = None,
+    cpus: Cpus = None,
 ) -> None:
     """Show which trials would run, and how long the run may take.
 
@@ -70,17 +112,24 @@ def plan(
     from raysweep.grid import read_grid
     from raysweep.report.plan_report import plan_view
     from raysweep.store.ledger import Ledger
+    from raysweep.store.reuse import open_donors, reusable, reuse_words
     from raysweep.trial.cost import RuntimeEstimate
     from raysweep.trial.training_state import made_here
 
-    asked = read_grid(grid, name=name)
+    asked = read_grid(grid, name=name, sets=sets or (), only=only or ())
     ledger = Ledger(results_dir / asked.name)
+    donors = open_donors(reuse or (), ledger.paths.folder)
     done = ledger.committed_with_expected_sizes()
     changes = network_changes(asked, ledger, done)
+    found = reusable([one.trial_id for one in asked.selected if one.trial_id not in done], donors)
     ahead = forecast(
         asked,
         done,
-        RuntimeEstimate(ledger.timings()),
+        RuntimeEstimate([*ledger.timings(), *found.timings()]),
         ledger.states(made_here(asked.resources)),
+        found.donors,
     )
-    print_view(plan_view(asked, ahead, cpus or local_cpus(), local_gpus(), changes))
+    limits = [notice] if ahead.missing and cpus is None and (notice := quota_notice()) else []
+    reused = reuse_words(donors, found.counts, found.refused, "will be taken")
+    remarks = [*changes, *(reused if ahead.missing or ahead.reused else ()), *limits]
+    print_view(plan_view(asked, ahead, cpus or local_cpus(), local_gpus(), remarks))

@@ -4,34 +4,43 @@ The private cluster listens on the loopback address only, asks for a token that 
 no dashboard, sends no usage statistics, and leaves nothing outside the run's temporary folder.
 """
 
+import logging
 import math
 import os
 import platform
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import ray
 
-from raysweep.driver.ray_patches import start_fewer_processes
-from raysweep.driver.trust import check_answers, check_trust, names_a_port
+from raysweep.control_groups import OomKills
+from raysweep.driver.address import PORT, names_a_port
+from raysweep.driver.ray_patches import start_fewer_processes, start_log_monitor
+from raysweep.driver.trust import check_answers, check_trust
 from raysweep.driver.variables import SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.driver.watchdog import Lost, watch_addresses, watch_children
 from raysweep.errors import ClusterError
-from raysweep.machine import OomKills
 from raysweep.trial.resources import Resources
 
 OBJECT_STORE_BYTES: Final = 256 * 2**20
 """Shared memory of the private cluster: results are some 50 KB, checkpoints some 15 MB."""
 
+LOGS: Final = "Ray's logs on its nodes (by default in /tmp/ray/session_latest/logs)"
+"""Place of the logs of a cluster that exists."""
 
-@dataclass(frozen=True)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
 class Cluster:
     """A Ray cluster that this process is connected to."""
 
     slots: int
-    """Trials that run at a time."""
+    """Trials that run at a time; in a shared cluster, as of the latest `recount`."""
     resources: Resources
     """Of one trial."""
     private: bool
@@ -40,6 +49,22 @@ class Cluster:
     """Where a trial runs that has not reported yet, if that can only be one host."""
     oom_kills: OomKills
     """Of this machine, counted since the cluster was started."""
+    cap: int | None = None
+    """Cores within which the slots of a shared cluster stay."""
+
+    def recount(self) -> bool:
+        """Count the slots anew, as nodes join and leave a shared cluster; return whether they changed.
+
+        While no node can run a trial there is one slot, so that a trial asks for the next node.
+        """
+        if self.private:
+            return False
+        before = self.slots
+        try:
+            self.slots = max(_count_slots(_alive(), self.resources, self.cap), 1)
+        except Exception:  # Ray raises anything here: whoever watches the cluster reports its loss
+            logger.exception("the nodes of the cluster cannot be counted")
+        return self.slots != before
 
     def leave(self) -> None:
         """Disconnect from a shared cluster; a private one is ended by the keeper."""
@@ -75,6 +100,7 @@ def open_cluster(request: ClusterRequest, folder: Path, lost: Lost) -> Cluster:
         private=request.address is None,
         host=platform.node() if request.address is None else "",
         oom_kills=kills,
+        cap=request.cpus,
     )
 
 
@@ -90,6 +116,7 @@ def _start_private(resources: Resources, cpus: int | None, folder: Path, lost: L
         # Ray lets everybody write there; the folder itself stays closed.
         _temp_dir=str(folder / "r"),
     )
+    start_log_monitor()
 
 
 def _join(address: str, lost: Lost, *, trusted: bool) -> None:
@@ -108,36 +135,47 @@ def _init(**arguments: Any) -> None:
         ray.init(include_dashboard=False, log_to_driver=True, configure_logging=False, **arguments)
     except Exception as error:  # Ray raises anything here: one boundary translates it
         address = arguments["address"]
+        if address == "auto" and isinstance(error, ConnectionError):
+            raise ClusterError(
+                "--address auto: no Ray cluster was started on this machine, nor is one named by "
+                f"RAY_ADDRESS; give host:port of its control store, such as first-node:{PORT}"
+            ) from error
         where = "a cluster on this machine" if address == "local" else f"the cluster at {address}"
         first_line = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ClusterFailure(f"Ray could not use {where}: {first_line}") from error
 
 
 def _slots(resources: Resources, *, cap: int | None) -> int:
-    """Count the trials that the cluster can run at a time, within so many cores."""
-    if not (nodes := [node["Resources"] for node in _nodes()]):
-        raise ClusterError("no node of the cluster is alive; its log may say why")
-    slots = sum(resources.slots(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes)
-    if slots == 0:
-        cores, gpus = (max(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
-        raise ClusterError(
-            f"no node can run a trial of {resources.cpu:g} cores and {resources.gpu:g} GPUs; "
-            f"the most that one of the {len(nodes)} nodes has is {cores:g} and {gpus:g}; "
-            "lower `resources` in the grid"
-        )
+    """Count the trials that the cluster can run at a time; raise ClusterError if there are none."""
+    if not (nodes := _alive()):
+        raise ClusterError(f"no node of the cluster is alive; {LOGS} may say why")
+    if slots := _count_slots(nodes, resources, cap):
+        return slots
+    cores, gpus = (max(node["Resources"].get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
+    raise ClusterError(
+        f"no node can run a trial of {resources.cpu:g} cores and {resources.gpu:g} GPUs; "
+        f"the most that one of the {len(nodes)} nodes has is {cores:g} and {gpus:g}; "
+        "lower `resources` in the grid"
+    )
+
+
+def _count_slots(nodes: Sequence[Mapping[str, Any]], resources: Resources, cap: int | None) -> int:
+    """Count the trials that nodes can run at a time, within so many cores."""
+    each = [node["Resources"] for node in nodes]
+    slots = sum(resources.slots(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in each)
     return slots if cap is None else min(slots, max(math.floor(cap / resources.cpu + 1e-9), 1))
 
 
 def _addresses() -> tuple[str, str]:
     """Return `host:port` of the cluster's control store, and of Ray's daemon on this machine."""
     context = ray.get_runtime_context()
-    for node in _nodes():
+    for node in _alive():
         if node["NodeID"] == context.get_node_id():
             return context.gcs_address, f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
-    raise ClusterError("the cluster's node on this machine is not alive; its log may say why")
+    raise ClusterError(f"the cluster's node on this machine is not alive; {LOGS} may say why")
 
 
-def _nodes() -> list[dict[str, Any]]:
+def _alive() -> list[dict[str, Any]]:
     """Return what Ray says of each node that is alive."""
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's
 

@@ -91,13 +91,29 @@ def clear(folder: Path, session: int) -> None:
 
 def members(session: int) -> Iterator[int]:
     """Find the living processes of a session, this one left out; zombies hold nothing any more."""
+    found = _sessions_of_proc() if Path("/proc/self/stat").exists() else _sessions_of_ps()
+    for pid, its_session, state in found:
+        if its_session == session and state not in "ZX" and pid != os.getpid():
+            yield pid
+
+
+def _sessions_of_proc() -> Iterator[tuple[int, int, str]]:
+    """Yield every process's id, session and state."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             stat = (folder / "stat").read_text(errors="replace")
             # The second field of proc(5), a name in parentheses, may hold anything.
-            state, _, _, its_session = stat.rpartition(")")[2].split()[:4]
-            if int(its_session) == session and state not in "ZX" and int(folder.name) != os.getpid():
-                yield int(folder.name)
+            state, _, _, session = stat.rpartition(")")[2].split()[:4]
+            yield int(folder.name), int(session), state
+
+
+def _sessions_of_ps() -> Iterator[tuple[int, int, str]]:
+    """Yield the same where there is no `/proc`; ps(1) itself has ended when its output is read."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=False)
+    for line in listed.stdout.splitlines():
+        pid, state = line.split()[:2]
+        with suppress(OSError):  # gone, or on some systems of another session, and so none of ours
+            yield int(pid), os.getsid(int(pid)), state[0]
 
 
 def kill(pids: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""Tune's scheduler: the order of trials, and what a trial goes on from."""
+"""Tune's scheduler: the order of trials, and what a trial is given when it starts."""
 
 import time
 from collections.abc import Callable, Collection
@@ -8,6 +8,7 @@ import ray
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
+from raysweep.driver.cluster import Cluster
 from raysweep.driver.link import Link
 from raysweep.protocol import Wanted
 
@@ -23,16 +24,21 @@ class TrialScheduler(FIFOScheduler):
 
     Args:
         link: where states are asked for.
+        cluster: whose slots the workers of new trials are told.
         with_state: ids of the trials that have something to go on from.
         clock: seconds, for tests.
     """
 
     def __init__(
-        self, link: Link, with_state: Collection[str] = (), clock: Callable[[], float] = time.monotonic
+        self,
+        link: Link,
+        cluster: Cluster,
+        with_state: Collection[str] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with no trial seen."""
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
-        self._link, self._with_state, self._clock = link, set(with_state), clock
+        self._link, self._cluster, self._with_state, self._clock = link, cluster, set(with_state), clock
         self._seen: dict[str, float] = {}
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
@@ -54,6 +60,7 @@ class TrialScheduler(FIFOScheduler):
         late = [trial for trial in pending if now - self._seen[trial.trial_id] > ACTOR_S]
         chosen = min(new + late, key=lambda trial: trial.trial_id, default=None)
         for trial in new:
+            trial.config["slots"] = self._cluster.slots
             self._fetch_state(trial)
         return chosen
 

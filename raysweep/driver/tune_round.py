@@ -18,6 +18,7 @@ from raysweep.driver.deadlines import Deadlines
 from raysweep.driver.failure_causes import blamed
 from raysweep.driver.link import Link
 from raysweep.driver.scheduler import TrialScheduler
+from raysweep.driver.slots import SlotsCallback, follow
 from raysweep.driver.tune_patches import apply_patches
 from raysweep.driver.worker import Task, Worker
 from raysweep.protocol import Assignment, RoundEnded, Train
@@ -73,17 +74,17 @@ def _tuner(
     resources = cluster.resources
     worker = tune.with_parameters(Worker, tasks=tasks)
     saved = {trial_id for trial_id, one in assignments.items() if one.has_state}
+    follow(cluster, link)
+    # Points, as `grid_search` copies the whole list for each of its values: 70 s for 2,000 trials.
+    points = [{"trial": trial_id} for trial_id in assignments]
+    # Exactly the slots: for each trial beyond them Tune would ask Ray for an actor in vain.
+    search = BasicVariantGenerator(points, max_concurrent=cluster.slots)
     return Tuner(
         tune.with_resources(worker, {"cpu": resources.cpu, "gpu": resources.gpu}),
-        param_space={"trial": None},  # set by points_to_evaluate below
+        param_space={"trial": None},  # set by the points above
         tune_config=TuneConfig(
-            # Points, as `grid_search` copies the whole list for each of its values: 70 s for 2,000 trials.
-            search_alg=BasicVariantGenerator(
-                points_to_evaluate=[{"trial": trial_id} for trial_id in assignments],
-                # Exactly the slots: for each trial beyond them Tune would ask Ray for an actor in vain.
-                max_concurrent=cluster.slots,
-            ),
-            scheduler=TrialScheduler(link, saved),
+            search_alg=search,
+            scheduler=TrialScheduler(link, cluster, saved),
             num_samples=len(assignments),
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.config["trial"],
@@ -93,7 +94,7 @@ def _tuner(
             name="round",
             storage_path=str(Path.cwd() / "tune"),
             verbose=0,
-            callbacks=[callback],
+            callbacks=[callback, SlotsCallback(link, cluster, search)],
             stop=StopWhen(lambda: callback.no_worker),
             failure_config=FailureConfig(max_failures=0),
             checkpoint_config=CheckpointConfig(checkpoint_at_end=False),

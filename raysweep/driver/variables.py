@@ -27,6 +27,8 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 TRAINING: Final[Mapping[str, str]] = {
     "KERAS_BACKEND": "tensorflow",
+    # A network's function may go through a set: in the same order in every process.
+    "PYTHONHASHSEED": "0",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }

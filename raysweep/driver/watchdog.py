@@ -55,14 +55,21 @@ def _in_a_thread(watch: Callable[[], None]) -> None:
 
 
 def _wait_for_children(lost: Lost) -> None:
-    """Wait in the kernel for any child to die, and leave it for Ray to reap."""
+    """Wait for one of the daemons to die; where the kernel has no such wait, look again and again."""
+    daemons: dict[int, str] = {}
     while True:
-        with suppress(ChildProcessError):  # there is none yet
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        if hasattr(os, "waitid"):
+            with suppress(ChildProcessError):  # there is none yet
+                os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # Ray is to reap it
+        alive = set()
         for child in psutil.Process().children():
             with suppress(psutil.Error):
-                if child.status() == psutil.STATUS_ZOMBIE and child.name() in DAEMONS:
-                    lost(f"Ray's process {child.pid} died ({child.name()})")
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    alive.add(child.pid)
+                if child.name() in DAEMONS:
+                    daemons[child.pid] = child.name()
+        for pid in daemons.keys() - alive:  # a zombie, or reaped; some systems give a zombie no name
+            lost(f"Ray's process {pid} died ({daemons[pid]})")
         time.sleep(LOOK_S)
 
 

@@ -4,10 +4,12 @@ Nothing slow happens before the first `step`, TensorFlow's import included: what
 a trial that is shown as running and has a deadline.
 """
 
+import gc
 import platform
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -17,6 +19,7 @@ from ray.tune import Trainable
 from raysweep.errors import NetworkError, ResultsError
 from raysweep.machine import cpu_model, package_versions
 from raysweep.store.encoding import Provenance, encode
+from raysweep.trial.cost import state_bytes
 from raysweep.trial.network import NetworkSource
 from raysweep.trial.settings import TrialSettings
 
@@ -24,13 +27,29 @@ if TYPE_CHECKING:
     from raysweep.experiment import CompiledSteps, Training
 
 REPORT_S: Final = 2.0
-"""Seconds of training between two reports: as often as a person looks, seldom enough to cost nothing."""
+"""Least seconds of training between two reports: as often as a person looks."""
+
+REPORTING_SLOTS: Final = 200
+"""Slots that may report so often: the driver takes 1 ms for a report, and so a tenth of its time."""
 
 CHECKPOINT_S: Final = 120.0
-"""Seconds of training between two checkpoints; a shorter trial makes none."""
+"""Least seconds of training between two checkpoints; a shorter trial makes none."""
+
+CHECKPOINT_BYTES: Final = 2_400_000_000
+"""Bytes of all slots' checkpoints in that time: 20 MB/s on the driver's network and disk."""
 
 LARGEST_STATE: Final = 2**30
 """Bytes of a state that is kept; that of a network of some 90 million weights is larger."""
+
+
+def report_s(slots: int) -> float:
+    """Return the seconds of training between two reports of one slot."""
+    return REPORT_S * max(1.0, slots / REPORTING_SLOTS)
+
+
+def checkpoint_s(slots: int, settings: TrialSettings) -> float:
+    """Return the seconds of training between two checkpoints of one slot."""
+    return CHECKPOINT_S * max(1.0, slots * state_bytes(settings) / CHECKPOINT_BYTES)
 
 
 class Task(NamedTuple):
@@ -50,8 +69,9 @@ class Task(NamedTuple):
 class Worker(Trainable):
     """Trains one trial after another in one process.
 
-    Tune's `config` has the trial's id, and where its checkpoint is, if any. Tune copies the configurations of
-    all trials for each of them, and writes them down: what else belongs to a trial comes beside them, by id.
+    Tune's `config` has the trial's id, the slots, and where its checkpoint is, if any. Tune copies the
+    configurations of all trials for each of them, and writes them down: what else belongs to a trial comes
+    beside them, by id.
     """
 
     _steps: ClassVar["CompiledSteps | None"] = None
@@ -63,7 +83,8 @@ class Worker(Trainable):
         """Take up the first trial.
 
         Args:
-            config: `trial`, its id, and perhaps `state`, a reference to what it goes on from.
+            config: `trial`, its id; `slots`, the trials that run at a time, for which the driver's time has
+                to suffice; and perhaps `state`, a reference to what the trial goes on from.
             tasks: this round's trials, by id.
         """
         self._tasks = tasks or {}
@@ -75,7 +96,7 @@ class Worker(Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train for `REPORT_S`, and return how far it came; at the end, the encoded trial."""
+        """Train for some seconds, and return how far it came; at the end, the encoded trial."""
         try:
             return self._advance()
         except NetworkError as error:  # of a user's: this process can train others
@@ -87,7 +108,7 @@ class Worker(Trainable):
         if self._training is None:
             self._training, report["not_used"] = self._begin()
         training = self._training
-        training.advance(REPORT_S)
+        training.advance(report_s(self._slots))
         report |= {
             "epoch": training.epoch,
             "loss": training.loss,
@@ -96,13 +117,14 @@ class Worker(Trainable):
         }
         if training.finished:
             report["finished"] = self._finish(training)
-        elif time.monotonic() - self._last_checkpoint_at >= CHECKPOINT_S:
+        elif time.monotonic() - self._last_checkpoint_at >= checkpoint_s(self._slots, self._task.settings):
             report["checkpoint"] = training.state()
             self._last_checkpoint_at = time.monotonic()
         return report
 
     def _take(self, config: Mapping[str, Any]) -> None:
         self._task = self._tasks[config["trial"]]
+        self._slots: int = config["slots"]
         self._state: ray.ObjectRef[bytes] | None = config.get("state")
         self._training = None
         self._started = datetime.now(UTC)
@@ -111,7 +133,8 @@ class Worker(Trainable):
     def _begin(self) -> "tuple[Training, str]":
         """Begin the trial, or go on from a state; return why the state could not be used, else nothing."""
         # Seconds of import: see the module's docstring.
-        from raysweep.experiment import CompiledSteps, SourcedNetwork, Training, configure_threads
+        with _uncollected() if Worker._steps is None else nullcontext():
+            from raysweep.experiment import CompiledSteps, SourcedNetwork, Training, configure_threads
 
         if Worker._steps is None:
             configure_threads(self._task.cpus)
@@ -149,3 +172,14 @@ class Worker(Trainable):
         """Return the state if it is to be kept, and not too large to be sent."""
         state = training.state() if self._task.keep_state else None
         return None if state is None or len(state) > LARGEST_STATE else state
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python's garbage collector away from what is made now, and stays: a sixth of the import's time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

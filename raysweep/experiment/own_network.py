@@ -39,6 +39,7 @@ def build_network(settings: TrialSettings, network: SourcedNetwork | GivenNetwor
         model = function(**standard, **settings.option_values)
     if not isinstance(model, keras.Model):
         raise NetworkError(f"{place} returns {_described(model)}; return the keras.Model")
+    _check_inputs(place, model, (settings.batch_size, settings.n_in, settings.vocab))
     window = np.zeros((settings.batch_size, settings.n_in, settings.vocab), np.float32)
     with in_user_code(code.co_filename, f"the model of {settings.arch} failed"):
         outputs = model(window, training=False)
@@ -53,6 +54,18 @@ def build_network(settings: TrialSettings, network: SourcedNetwork | GivenNetwor
 
 def _described(found: Any) -> str:
     return "nothing" if found is None else f"an object of type {type(found).__name__}"
+
+
+def _check_inputs(place: str, model: Any, shape: tuple[int, ...]) -> None:
+    """Check the inputs of a functional model; others have none before they are called."""
+    if not (inputs := getattr(model, "inputs", None)):
+        return
+    expected = f"(batch_size, n_in, vocab) = {shape}"
+    if len(inputs) != 1:
+        raise NetworkError(f"{place} returns a model with {len(inputs)} inputs; take one, {expected}")
+    found = tuple(inputs[0].shape)
+    if len(found) != 3 or any(one not in (None, length) for one, length in zip(found, shape, strict=True)):
+        raise NetworkError(f"{place} returns a model with inputs of shape {found}; take {expected}")
 
 
 def _check_outputs(place: str, outputs: Any, shape: tuple[int, ...]) -> None:
@@ -70,9 +83,10 @@ def _check_outputs(place: str, outputs: Any, shape: tuple[int, ...]) -> None:
         )
     values = np.asarray(outputs)
     sums = values.sum(axis=-1)
-    if not (values.min() >= 0 and np.allclose(sums, 1, atol=1e-3)):
+    if np.isfinite(values).all() and not (values.min() >= 0 and np.allclose(sums, 1, atol=1e-3)):
         raise NetworkError(
-            f"{place} returns a model whose outputs are no probabilities (they sum to {sums.flat[0]:.3g}); "
+            f"{place} returns a model whose outputs are no probabilities: they are {values.min():.3g} to "
+            f"{values.max():.3g}, and sum to {sums.min():.3g} to {sums.max():.3g}; "
             "end it with a softmax over vocab"
         )
 

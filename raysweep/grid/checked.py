@@ -76,7 +76,7 @@ def check(
 
     Args:
         root: the file's tree.
-        stem: the file's name without its ending; the sweep's name if the file has none.
+        stem: the file's name without its ending; the sweep's name if the file has none. Empty for a pipe.
         override: the sweep's name from the command line.
         networks: networks that the grid names.
         problems: list to which problems are added.
@@ -110,7 +110,10 @@ def _name(entry: Entry | None, stem: str, override: str | None, problems: list[P
         return override
     if entry:
         return entry.value.text if isinstance(entry.value, Scalar) else ""
-    if accepted(_NAME, stem) is None:
+    if not stem:
+        message = "missing, and a pipe has no file name to take it from; write a name, or give --name"
+        problems.append(Problem(1, "name", message))
+    elif accepted(_NAME, stem) is None:
         message = f"not set, and the file name {shown(stem)} is not a valid sweep name; {rule}"
         problems.append(Problem(1, "name", message))
     return stem

@@ -2,10 +2,11 @@
 
 All errors of a grid are found here and reported together, before anything starts. If a setting is given
 more than once, an axis wins over the architecture's section, the section over `defaults`, and `defaults`
-over the program's own values (`settings.resolve`).
+over the program's own values (`settings.resolve`). What the command line sets is put into the file's tree
+(`overrides`), so that it is checked as if the file had it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,15 +14,22 @@ from typing import Any, Final
 from raysweep.errors import GridError
 from raysweep.grid.checked import CheckedGrid, check
 from raysweep.grid.expansion import expand
+from raysweep.grid.given import GivenOptions, ReadOptions
 from raysweep.grid.named_networks import networks_of_files
 from raysweep.grid.network_content import networks_of_content
 from raysweep.grid.nodes import Problem, tree_of
-from raysweep.grid.yaml_file import parse, read_text, shown_path
+from raysweep.grid.overrides import with_archs, with_settings
+from raysweep.grid.place import place_of
+from raysweep.grid.selection import selected
+from raysweep.grid.yaml_file import parse, read_text
 from raysweep.trial.network import NetworkSource
 from raysweep.trial.resources import Resources
 from raysweep.trial.settings import TrialSettings
 
 MAX_TRIALS: Final = 100_000
+
+_NONE: Final = GivenOptions((), ())
+_NOTHING: Final = ReadOptions({}, {})
 
 
 @dataclass(frozen=True)
@@ -36,29 +44,47 @@ class Grid:
     keep_state: bool
     """Whether each trial's last training state is kept, so that it can be trained longer."""
     content: Mapping[str, Any] = field(compare=False)
-    """The file as plain JSON-able values, ranges expanded; `grid_from_content` reads these values."""
+    """The file with what the command line sets, as plain JSON-able values, ranges expanded;
+    `grid_from_content` reads these values."""
+    selected: tuple[TrialSettings, ...] = field(compare=False)
+    """Trials to train now: all of them, or those that `--only` selects."""
+    options: tuple[str, ...] = field(default=(), compare=False)
+    """Options of the command line that the grid follows, such as `--set epochs=2000`."""
     networks: tuple[NetworkSource, ...] = field(default=(), compare=False)
     """Networks files that the architectures come from; none if the grid is rebuilt from its content."""
 
 
-def read_grid(path: Path | str, *, name: str | None = None) -> Grid:
+def read_grid(
+    path: Path | str, *, name: str | None = None, sets: Sequence[str] = (), only: Sequence[str] = ()
+) -> Grid:
     """Read a grid file.
 
     Args:
-        path: a YAML file.
+        path: a YAML file; `-` is standard input. Names of networks files are relative to its folder, and
+            if it is a pipe, to the current one.
         name: overrides the file's `name`.
+        sets: settings that override the file's, such as `epochs=2000` or `seq2seq.epochs=300`.
+        only: settings whose trials alone are selected, such as `len=2..4`.
 
     Raises:
         GridError: the file, or a networks file that it names, has problems; the error has one line
             ``file:line: key: what is wrong; what to do`` per problem, in the file's order, the grid file's
-            problems first.
+            problems first. Instead of file and line, ``--set key`` is the place of what was set.
     """
     path = Path(path)
-    source = shown_path(path)
-    root = parse(read_text(path), source)
+    place = place_of(path)
+    source = place.shown
     problems: list[Problem] = []
-    networks = networks_of_files(root, path.parent, problems)
-    return _grid(check(root, path.stem, name, networks, problems), source, problems)
+    options = GivenOptions.of(sets, only)
+    given = options.read(problems)
+    try:
+        root = with_archs(parse(read_text(path), source), given.sets)
+    except GridError as error:
+        raise GridError([*error.problems, *(one.at(source, options.places) for one in problems)]) from error
+    networks = networks_of_files(root, place.folder, problems)
+    root = with_settings(root, given.sets, networks, problems)
+    checked = check(root, place.stem, name, networks, problems)
+    return _grid(checked, source, problems, options, given)
 
 
 def grid_from_content(content: Mapping[str, Any], *, source: str) -> Grid:
@@ -80,13 +106,27 @@ def grid_from_content(content: Mapping[str, Any], *, source: str) -> Grid:
     return _grid(check(root, "", None, networks, problems), source, problems)
 
 
-def _grid(checked: CheckedGrid, source: str, problems: list[Problem]) -> Grid:
+def _grid(
+    checked: CheckedGrid,
+    source: str,
+    problems: list[Problem],
+    options: GivenOptions = _NONE,
+    given: ReadOptions = _NOTHING,
+) -> Grid:
     trials = _trials(checked, problems)
+    chosen = selected(trials, given.only, problems) if trials else ()
     if problems:
-        in_order = sorted(dict.fromkeys(problems), key=lambda problem: (problem.source, problem.line))
-        raise GridError([problem.at(source) for problem in in_order])
+        in_order = sorted(dict.fromkeys(problems), key=lambda problem: problem.order)
+        raise GridError([problem.at(source, options.places) for problem in in_order])
     return Grid(
-        checked.name, trials, checked.resources, checked.keep_state, checked.content(), checked.sources
+        name=checked.name,
+        trials=trials,
+        resources=checked.resources,
+        keep_state=checked.keep_state,
+        content=checked.content(),
+        selected=chosen,
+        options=tuple(map(str, (*options.sets, *options.only))),
+        networks=checked.sources,
     )
 
 

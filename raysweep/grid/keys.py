@@ -47,16 +47,16 @@ def read_table(
         key = f"{where}.{shown_key(entry.key)}" if where else shown_key(entry.key)
         if entry.key in entries:
             first = entries[entry.key].line
-            at = f" (first at line {first})" if first else ""
+            at = f" (first at line {first})" if first > 0 else ""
             problems.append(Problem(entry.line, key, f"given twice{at}; keep one of the two"))
         elif entry.key in known:
             entries[entry.key] = entry
         elif entry.key in misplaced:
             problems.append(Problem(entry.line, key, misplaced[entry.key]))
         elif not unsure:
-            hint, guess = _hint(entry.key, known)
+            message, guess = hint(entry.key, known)
             meant |= {guess} if guess else set()
-            problems.append(Problem(entry.line, key, hint))
+            problems.append(Problem(entry.line, key, message))
     return entries, meant
 
 
@@ -72,7 +72,7 @@ def shown_key(text: str) -> str:
     return text if re.fullmatch(r"[\w.-]{1,50}", text) else shown(text)
 
 
-def _hint(key: str, known: Collection[str]) -> tuple[str, str | None]:
+def hint(key: str, known: Collection[str]) -> tuple[str, str | None]:
     """Return the message for an unknown key, and the known key that was probably meant."""
     word = key.lower().replace("-", "_").replace(" ", "_")
     guess = _SYNONYMS.get(word) or next(iter(difflib.get_close_matches(word, known, n=1)), None)

@@ -1,14 +1,15 @@
 """Networks files of a grid: read as text and parsed, never executed."""
 
 import difflib
+import importlib.util
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from raysweep.grid.nodes import Entry, Items, Node, Problem, Scalar
+from raysweep.grid.nodes import Entry, Items, Node, Problem, Scalar, shown_path
 from raysweep.grid.values import found
-from raysweep.grid.yaml_file import shown_path
 from raysweep.trial.network import LARGEST_FILE, NetworkFileError, NetworkSource
 
 _RULE: Final = "write the name of a Python file, or a list of names"
@@ -43,7 +44,7 @@ def read_network_files(entry: Entry, folder: Path, problems: list[Problem]) -> t
         if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
             problems.append(Problem(node.line, "networks", f"found {found(node)}; {_RULE}"))
             continue
-        path = folder / node.value
+        path = folder / os.path.expanduser(node.value)  # noqa: PTH111  # Path's own fails without a home
         real = Path(os.path.normpath(path.absolute()))
         if real in seen:
             message = f"{shown_path(path)} is listed twice; keep one of the two"
@@ -72,7 +73,22 @@ def _source(path: Path, node: Node, problems: list[Problem]) -> NetworkSource | 
     except NetworkFileError as error:
         problems.extend(problems_of(error, shown))
         return None
+    problems.extend(_neighbours(path, source))
     return source
+
+
+def _neighbours(path: Path, source: NetworkSource) -> Iterator[Problem]:
+    """Find imports of modules that lie beside the file, and are not installed."""
+    for name, line in source.imports.items():
+        beside = (path.parent / f"{name}.py").is_file() or (path.parent / name / "__init__.py").is_file()
+        if beside and not _is_installed(name, path.parent):
+            message = f"{name} lies beside the file, but only the file travels to the workers"
+            yield Problem(line, f"import {name}", f"{message}; move what it needs into it", source.file)
+
+
+def _is_installed(name: str, folder: Path) -> bool:
+    spec = importlib.util.find_spec(name)
+    return spec is not None and not (spec.origin and Path(spec.origin).is_relative_to(folder.resolve()))
 
 
 def problems_of(error: NetworkFileError, source: str) -> list[Problem]:

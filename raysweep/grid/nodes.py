@@ -1,12 +1,14 @@
 """Nodes of a grid file, a small tree in which every node has its line; and problems of the file.
 
-The module knows neither the meaning of the keys nor the source of the tree: a file (`yaml_file`), or the
-plain content that a results folder keeps (`tree_of`).
+The module knows neither the meaning of the keys nor the source of the tree: a file (`yaml_file`), the
+command line (`given`), or the plain content that a results folder keeps (`tree_of`). A node of the command
+line has a negative line: -n is that of the n-th option.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Plain: TypeAlias = bool | int | float | str | None
@@ -51,7 +53,7 @@ Node: TypeAlias = Scalar | Items | Table
 
 
 class Problem(NamedTuple):
-    """One problem: its line (0 if it has none), its key (may be empty), and a message with a remedy."""
+    """One problem: its line (0 if none, negative for an option), its key, and a message with a remedy."""
 
     line: int
     key: str
@@ -59,18 +61,32 @@ class Problem(NamedTuple):
     source: str = ""
     """Path of the file if the problem is not in the grid file."""
 
-    def at(self, source: str) -> str:
+    def at(self, source: str, options: Sequence[str] = ()) -> str:
         """Write the problem as one line of text.
 
         Args:
             source: path of the grid file.
+            options: options of the command line whose nodes have negative lines, such as `--set epochs`.
 
         >>> Problem(5, "grid.memm", "unknown key; did you mean 'mem'?").at("grids/lengths.yaml")
         "grids/lengths.yaml:5: grid.memm: unknown key; did you mean 'mem'?"
+        >>> Problem(-1, "defaults.epochs", "found 0; write 1").at("grids/lengths.yaml", ["--set epochs"])
+        '--set epochs: found 0; write 1'
         """
-        source = self.source or source
-        place = f"{source}:{self.line}" if self.line else source
-        return ": ".join(part for part in (place, self.key, self.message) if part)
+        key = self.key
+        if self.line < 0:
+            place = options[-self.line - 1]
+            own = place.partition(" ")[2]
+            key = "" if key.rpartition(".")[2] == own.rpartition(".")[2] else key
+        else:
+            source = self.source or source
+            place = f"{source}:{self.line}" if self.line else source
+        return ": ".join(part for part in (place, key, self.message) if part)
+
+    @property
+    def order(self) -> tuple[str, bool, int]:
+        """Key to sort by: the grid file's problems, the options', then those of networks files."""
+        return self.source, self.line < 0, abs(self.line)
 
 
 def shown(text: str) -> str:
@@ -80,6 +96,20 @@ def shown(text: str) -> str:
     1
     """
     return repr(text if len(text) <= 50 else text[:47] + "...")
+
+
+def moved(node: Node, line: int) -> Node:
+    """Return a tree with another line in every node."""
+    if isinstance(node, Table):
+        return Table(line, tuple(Entry(line, one.key, moved(one.value, line)) for one in node.entries))
+    if isinstance(node, Items):
+        return Items(line, tuple(moved(item, line) for item in node.items))
+    return replace(node, line=line)
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as text, quoted if it holds characters that could steer a terminal."""
+    return str(path) if str(path).isprintable() else repr(str(path))
 
 
 _INT: Final = re.compile(r"[-+]?[0-9]+")

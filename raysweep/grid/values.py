@@ -106,7 +106,14 @@ def read_axis(entry: Entry, field: FieldInfo, problems: list[Problem]) -> Axis:
 
 def is_range(node: Node) -> bool:
     """Return whether a node is a range such as 2..8."""
-    return isinstance(node, Scalar) and _RANGE.fullmatch(node.text) is not None
+    return range_of(node) is not None
+
+
+def range_of(node: Node) -> range | None:
+    """Return the whole numbers of a range such as 2..8, empty if it runs backwards; None for another node."""
+    if isinstance(node, Scalar) and (ends := _RANGE.fullmatch(node.text)):
+        return range(int(ends[1]), max(int(ends[2]), int(ends[1]) - 1) + 1)
+    return None
 
 
 def _listed(node: Items, key: str, field: FieldInfo, problems: list[Problem]) -> list[Any]:

@@ -5,7 +5,6 @@ So every limit is checked before anything is built: size, depth, and the number 
 expanded. Tags are refused, and no object is ever constructed.
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,16 +25,23 @@ from ruamel.yaml.events import (
 )
 
 from raysweep.errors import GridError
-from raysweep.grid.nodes import Entry, Items, Node, Problem, Scalar, Table, plain_value, shown
+from raysweep.grid.examples import missing_file_hint
+from raysweep.grid.nodes import (
+    Entry,
+    Items,
+    Node,
+    Problem,
+    Scalar,
+    Table,
+    moved,
+    plain_value,
+    shown,
+)
+from raysweep.grid.place import STANDARD_INPUT, place_of
 
 MAX_BYTES: Final = 128 * 1024
 MAX_VALUES: Final = 10_000
 MAX_DEPTH: Final = 8
-
-
-def shown_path(path: Path) -> str:
-    """Return a path as text, quoted if it holds characters that could steer a terminal."""
-    return str(path) if str(path).isprintable() else repr(str(path))
 
 
 def read_text(path: Path) -> str:
@@ -45,12 +51,10 @@ def read_text(path: Path) -> str:
         GridError: the file cannot be read, is empty or too large, or is not UTF-8 text.
     """
     try:
-        with path.open("rb") as file:
+        with open(0, "rb", closefd=False) if path == STANDARD_INPUT else path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1)
-        hint = f"did you mean {shown_path(path.parent / near[0])}?" if near else "check the path"
-        _refuse(path, 0, f"no such file; {hint}")
+        _refuse(path, 0, f"no such file; {missing_file_hint(path)}")
     except IsADirectoryError:
         _refuse(path, 0, "a folder, not a grid file; name a YAML file")
     except OSError as error:
@@ -63,12 +67,12 @@ def read_text(path: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         _refuse(path, line, f"not UTF-8 text (byte 0x{data[error.start]:02x}); save it as UTF-8")
     if not text.strip():
-        _refuse(path, 1, "the file is empty; write a grid, such as those in grids/")
+        _refuse(path, 1, "the file is empty; write a grid, such as one of `raysweep grids`")
     return text
 
 
 def _refuse(path: Path, line: int, message: str, cause: Exception | None = None) -> NoReturn:
-    raise GridError([Problem(line, "", message).at(shown_path(path))]) from cause
+    raise GridError([Problem(line, "", message).at(place_of(path).shown)]) from cause
 
 
 def parse(text: str, source: str) -> Node:
@@ -82,9 +86,8 @@ def parse(text: str, source: str) -> Node:
         GridError: the text is not one plain YAML document, or exceeds a limit. The error has one problem
             only, because the text after a problem cannot be parsed reliably.
     """
-    reader = YAML(typ="safe", pure=True)
     try:
-        return _Builder(reader.parse(text)).document()
+        return _tree(text)
     except _SyntaxProblem as error:
         problem = error.problem
     except YAMLError as error:
@@ -94,6 +97,28 @@ def parse(text: str, source: str) -> Node:
         line = text.count("\n", 0, escape.start() if escape else 0) + 1
         problem = Problem(line, "", "not valid YAML: invalid escape sequence in quotes; remove it")
     raise GridError([problem.at(source)])
+
+
+def parse_values(text: str, line: int) -> Node | Problem:
+    """Parse the values of one key on the command line: `16`, `2..4`, `16,50` or `[16, 50]`.
+
+    Args:
+        text: the values.
+        line: line of all nodes.
+    """
+    try:
+        listed = _tree(f"[{text}]")
+    except _SyntaxProblem as error:
+        return error.problem._replace(line=line)
+    except (YAMLError, ValueError, OverflowError):
+        listed = None
+    if not isinstance(listed, Items):
+        return Problem(line, "", f"{shown(text)} is not valid YAML; check its brackets and quotes")
+    return moved(listed.items[0] if len(listed.items) == 1 else listed, line)
+
+
+def _tree(text: str) -> Node:
+    return _Builder(YAML(typ="safe", pure=True).parse(text)).document()
 
 
 class _SyntaxProblem(Exception):
@@ -115,7 +140,7 @@ class _Builder:
         next(self._events)  # the stream starts
         start = next(self._events)
         if isinstance(start, StreamEndEvent):
-            raise _SyntaxProblem(1, "nothing but comments; write a grid, such as those in grids/")
+            raise _SyntaxProblem(1, "nothing but comments; write a grid, such as one of `raysweep grids`")
         if isinstance(start, DocumentStartEvent) and start.version not in (None, (1, 2)):
             raise _SyntaxProblem(_line(start), "a grid file is YAML 1.2; remove the %YAML line")
         root = self._node(next(self._events), 1)

@@ -4,6 +4,7 @@ From top to bottom: a summary, a table of differences per facet, how many cells 
 cells that cannot be matched, what is in one of the sweeps only, and whether bytes agree where settings do.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -128,10 +129,10 @@ def _ambiguous(group: ComparedGroup, names: tuple[str, str]) -> str:
         for one in several
     )
     choices = " ".join(
-        f"--only{TOGETHER}{change.name}={_plain(side[0])}"
+        f"--only{TOGETHER}{shlex.quote(f'{change.name}={_plain(values[0])}')}"
         for change in several
         for side in (change.a, change.b)
-        if len(side) > 1
+        if len(side) > 1 and (values := [one for one in side if one is not None])
     )
     return clean_text(
         f"Not compared: {matching.arch}, {where}, because several cells fit one: {why}. "

@@ -83,7 +83,7 @@ def _exception(cell: Cell, seeds: int) -> str:
     ]
     if not cell.seeds:
         return ", ".join(lacking) if len(lacking) > 1 else ""
-    parts = [] if cell.deterministic else [NOT_REPRODUCIBLE]
+    parts = [NOT_REPRODUCIBLE] if cell.deterministic is False else []
     if lacking:
         parts.append(f"{len(cell.seeds)} of {count(cell.replicates, 'seed')} ({', '.join(lacking)})")
     elif len(cell.seeds) != seeds:

@@ -10,7 +10,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.text import Text
 
-from raysweep.report.reflow import ReflowedLive
+from raysweep.report.reflow import ReflowedLive, draws_in_place
 from raysweep.report.scoreboard import FinishedTrial, Scoreboard, Snapshot
 
 
@@ -22,7 +22,7 @@ def display_on(take: Callable[[], Snapshot], *, plain: bool) -> "Muted":
         plain: print plain lines even on a terminal.
     """
     console = Screen()
-    live = console.is_terminal and not console.is_dumb_terminal and not plain
+    live = draws_in_place(console) and not plain
     return Muted(LiveDisplay(take, console) if live else PlainDisplay(take, console))
 
 

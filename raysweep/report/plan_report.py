@@ -11,10 +11,10 @@ from rich.text import Text
 
 from raysweep.analysis.forecast import Forecast
 from raysweep.grid import Grid
+from raysweep.report.fitting import Fitting
 from raysweep.report.wrapped import Wrapped
 from raysweep.text import count, duration, ranges, setting
-from raysweep.trial.cost import ROUND_S, START_S, makespan, state_bytes
-from raysweep.trial.head_start import in_rounds
+from raysweep.trial.cost import state_bytes
 from raysweep.trial.settings import TrialSettings
 
 _LISTED: Final = ("len", "mem", "seed")
@@ -31,7 +31,7 @@ def plan_view(
         ahead: what is missing, and how long it takes.
         cpus: cores that a run may use.
         gpus: GPUs of this machine.
-        changes: what changed networks files mean.
+        changes: what changed networks files mean, and other remarks.
 
     Returns:
         A headline, and a table with a row per architecture and number of epochs. If other settings differ
@@ -46,7 +46,7 @@ def plan_view(
         parts += [
             Text(),
             *([Text(f"  {', '.join(named)}")] if named else []),
-            _table(trials, listed, ahead),
+            Fitting(_table(trials, listed, ahead)),
         ]
     if remarks := [*changes, *_remarks(grid, ahead)]:
         parts += [Text(), *(Wrapped(remark, 2, 2) for remark in remarks)]
@@ -92,12 +92,15 @@ def _on_the_curves(trials: Sequence[TrialSettings]) -> bool:
 
 
 def _headline(grid: Grid, ahead: Forecast, cpus: int, gpus: int) -> str:
-    missing = ahead.missing
     planned = len(grid.trials)
-    counts = f"{grid.name}: {count(planned, 'trial')}, {planned - len(missing):,} done"
-    if not missing:
-        return f"{counts}, nothing to train"
-    counts += f", {len(missing):,} to train"
+    done = planned - len(ahead.missing) - len(ahead.not_trained)
+    counts = f"{grid.name}: {count(planned, 'trial')}, {done:,} done"
+    if ahead.reused:
+        counts += f", {len(ahead.reused):,} to take from other sweeps"
+    later = f", {len(ahead.later):,} left for later" if ahead.later else ""
+    if not ahead.missing:
+        return f"{counts}, nothing to train{later}"
+    counts += f", {len(ahead.missing):,} to train{later}"
     slots = grid.resources.slots(cpus, gpus)
     if slots == 0:
         asked, available = (
@@ -105,10 +108,8 @@ def _headline(grid: Grid, ahead: Forecast, cpus: int, gpus: int) -> str:
         )
         return f"{counts}, but not here: a trial asks for {asked}, this run has {available}"
     basis = f"measured on {count(ahead.measured, 'trial')}" if ahead.measured else "assumed"
-    rounds = in_rounds(missing, ahead.head_starts)
-    training = sum(makespan((ahead.seconds[one] for one in each), slots) for each in rounds)
-    wall = START_S + ROUND_S * (len(rounds) - 1) + training
-    return f"{counts}, about {duration(wall, rough=True)} on {count(cpus, 'core')} (pace {basis})"
+    wall = duration(ahead.wall_seconds(slots), rough=True)
+    return f"{counts}, about {wall} on {count(cpus, 'core')} (pace {basis})"
 
 
 def _cores_and_gpus(cpus: float, gpus: float) -> str:
@@ -122,16 +123,18 @@ def _table(trials: Sequence[TrialSettings], listed: Sequence[str], ahead: Foreca
         table.add_column(heading, no_wrap=heading == "arch", overflow="fold")
     for heading in ("epochs", "trials", "done", "to train", "core time"):
         table.add_column(heading, justify="right", no_wrap=True)
+    left_out = ahead.not_trained
     for (arch, epochs), part in _grouped(trials, ("arch", "epochs")):
         for row in _products(part, listed, listed):
             missing = [trial.trial_id for trial in row if trial.trial_id in ahead.missing]
+            not_done = len(missing) + sum(trial.trial_id in left_out for trial in row)
             table.add_row(
                 "",
                 arch,
                 *(ranges((getattr(trial, setting) for trial in row), to="..") for setting in listed),
                 f"{epochs:,}",
                 f"{len(row):,}",
-                f"{len(row) - len(missing):,}",
+                f"{len(row) - not_done:,}",
                 f"{len(missing):,}",
                 duration(sum(map(ahead.seconds.__getitem__, missing))) if missing else "–",
             )

@@ -1,6 +1,6 @@
 """Accuracy per position at one MEM: a row per LEN with a number and a small bar for each position."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.cells import cell_len
@@ -16,6 +16,11 @@ from raysweep.text import bar, share
 
 _NUMBER: Final = 6
 """Columns of one position: a share with a space on either side."""
+
+_FEW: Final = 3
+"""Positions that a row has room for, or labels are drawn above the rows."""
+
+_ROW_HEAD: Final = "  LEN │"
 
 
 def position_table(
@@ -40,11 +45,7 @@ def position_table(
 
 
 class PositionTable:
-    """Rows of every facet at one MEM, fitted to the console's width.
-
-    If a row is too long, only every second, third, … number is shown, and the table's head names the
-    positions. If the bars are still too long, only every second, third, … bar is shown as well.
-    """
+    """Rows of every facet at one MEM; positions that exceed the console's width continue below."""
 
     def __init__(self, facets: Sequence[Facet], mem: int, known: Sequence[int], *, former: bool) -> None:
         """Select the cells at `mem` that have results; `known` lists every MEM that can be chosen."""
@@ -67,28 +68,29 @@ class PositionTable:
         if not self._groups:
             yield Text("  no results with this MEM yet", "dim")
             return
+        yield from self._bands(options.max_width, shows_scale(console))
+
+    def _bands(self, width: int, scale: bool) -> Iterator[Text]:
+        """Draw a line per LEN; positions that exceed the width continue below."""
         column = 0 if self._headed else max(cell_len(facet.label) for facet, _ in self._groups) + 2
         longest = max(len(cell.position_accuracy) for _, cells in self._groups for cell in cells)
-        room = max(options.max_width - column - len("  LEN │") - 1, 1)
-        bar_step = -(-longest * 2 // room) if longest * 2 > room else 1
-        bars = -(-longest // bar_step)
-        step = next(
-            n
-            for n in range(1, longest + 1)
-            if len(range(0, longest, n)) * _NUMBER + bars <= room or n == longest
-        )
-        positions = range(0, longest, step)
-        head = "".join(f"{position + 1:>5} " for position in positions).rstrip()
-        yield Text(f"{'':{column}}  LEN │{head}", "bold")
-        for facet, cells in self._groups:
-            if self._headed:
-                yield Text(f"  {facet.label}")
-            for cell in cells:
-                line = Text(
-                    f"{'' if self._headed else '  ' + facet.label:<{column}}{cell.settings['len']:>5} │"
-                )
-                _append_numbers(line, cell, positions, shows_scale(console))
-                yield line.append(f" {bar(cell.position_accuracy[::bar_step])}")
+        room = width - len(_ROW_HEAD) - 1
+        headed = self._headed or room - column < min(longest, _FEW) * (_NUMBER + 1)
+        column = 0 if headed else column
+        per_band = max((room - column) // (_NUMBER + 1), 1)
+        for first in range(0, longest, per_band):
+            positions = range(first, min(first + per_band, longest))
+            head = "".join(f"{position + 1:>5} " for position in positions).rstrip()
+            yield Text(f"{'':{column}}{_ROW_HEAD}{head}", "bold")
+            for facet, cells in self._groups:
+                longer = [cell for cell in cells if len(cell.position_accuracy) > first]
+                if headed and longer:
+                    yield Text(f"  {facet.label}")
+                for cell in longer:
+                    label = "" if headed else f"  {facet.label}"
+                    line = Text(f"{label:<{column}}{cell.settings['len']:>5} │")
+                    _append_numbers(line, cell, positions, scale)
+                    yield line.append(f" {bar(cell.position_accuracy[first : positions.stop])}")
 
 
 def cells_at(facet: Facet, mem: int) -> list[Cell]:

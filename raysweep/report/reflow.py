@@ -14,6 +14,14 @@ from rich.live_render import LiveRender
 from rich.segment import ControlType, Segment
 
 
+def draws_in_place(console: Console) -> bool:
+    """Return whether a console is a terminal on which the cursor can move.
+
+    FORCE_COLOR and its like ask rich for colours where no terminal is, and let rich take that for one.
+    """
+    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+
+
 class ReflowedRender(LiveRender):
     """`LiveRender` that finds its first line by the rows that its lines occupy now."""
 

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from raysweep.report.reflow import ReflowedLive
+from raysweep.report.reflow import ReflowedLive, draws_in_place
 from raysweep.report.scoreboard import clock
 from raysweep.report.wrapped import Wrapped
 from raysweep.store.differences import Difference, Reproduction
@@ -37,7 +37,7 @@ class TrialProgress:
         self._epoch, self._epochs = 0, 1
         self._figures = "starting TensorFlow"
         self._began = time.monotonic()
-        shown = console.is_terminal and not console.is_dumb_terminal
+        shown = draws_in_place(console)
         self._live = ReflowedLive(self, console, refresh_per_second=4) if shown else None
 
     def __enter__(self) -> "TrialProgress":
@@ -69,6 +69,12 @@ class TrialProgress:
         yield line
 
 
+CLASSES_NEEDED: Final = (
+    "Keras loads it only with the classes of its networks file: import that file first, and register its "
+    "classes with @keras.saving.register_keras_serializable()"
+)
+
+
 def reproduction_view(outcome: Reproduction) -> RenderableType:
     """Lay out how a trial trained again compares with its committed files."""
     trial, took = outcome.trial_id, duration(outcome.seconds)
@@ -81,6 +87,8 @@ def reproduction_view(outcome: Reproduction) -> RenderableType:
     if outcome.model_asked:
         kept = outcome.model is not None
         lines.append(_line(f"network kept in {outcome.model}" if kept else "the network was not kept"))
+        if kept and not outcome.model_loads:
+            lines.append(_paragraph(CLASSES_NEEDED))
     return Group(*lines)
 
 
@@ -89,6 +97,7 @@ def _differences(outcome: Reproduction) -> Iterator[RenderableType]:
         yield from map(_paragraph, _described(one))
     if not outcome.promised:
         yield _line(NO_PROMISE)
+        return
     yield _line("Not as in the trial's row:" if outcome.changes else NO_CHANGE)
     for change in outcome.changes:
         yield _paragraph(f"{change.what}: {change.committed} committed, {change.here} here")

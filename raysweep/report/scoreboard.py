@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from raysweep.report.wrapped import Wrapped
 from raysweep.text import share
+
+_NARROW: Final = 56
+"""Columns below which the numbers would be cut off; they wrap, and there are no bars."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,15 @@ class Scoreboard:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw at most as many lines as fit."""
         run = self._take()
-        yield _overall(run, options.max_width)
         room = max((options.height or console.height) - 5, 1)
-        if run.running:
-            yield _running(run.running[:room], options.max_width)
+        if options.max_width < _NARROW:
+            yield Wrapped(" · ".join((run.name, *_counts_and_times(run))), 0, 2)
+            for trial in run.running[:room]:
+                yield Wrapped(" · ".join((trial.label, *filter(None, _progress(trial)))), 2, 4)
+        else:
+            yield _overall(run, options.max_width)
+            if run.running:
+                yield _running(run.running[:room], options.max_width)
         if len(run.running) > room:
             yield Text(f"  and {len(run.running) - room} more running", style="dim")
         if run.last:
@@ -92,7 +102,7 @@ def _finished_line(run: Snapshot, trial: FinishedTrial) -> str:
     return f"last: {trial.label}   {trial.outcome}   {trial.seconds:.1f} s{rate}"
 
 
-def _overall(run: Snapshot, width: int) -> Table:
+def _counts_and_times(run: Snapshot) -> list[str]:
     counts = [f"{run.done}/{run.total}"]
     counts += [f"{run.failed} failed"] if run.failed else []
     if run.stopping:
@@ -101,13 +111,25 @@ def _overall(run: Snapshot, width: int) -> Table:
         times = f"{clock(run.elapsed_s)} elapsed, starting workers"
     else:
         times = f"{clock(run.elapsed_s)} elapsed, ~{clock(run.remaining_s)} left"
+    return [*counts, times]
+
+
+def _overall(run: Snapshot, width: int) -> Table:
     bar = ProgressBar(total=max(run.total, 1), completed=run.done, width=None)
     line = Table.grid(padding=(0, 1), expand=True)
     line.add_column(no_wrap=True, max_width=max(width // 3, 8), overflow="ellipsis")
     line.add_column(ratio=1)
     line.add_column(no_wrap=True)
-    line.add_row(Text(run.name, style="bold"), bar, Text(" · ".join([*counts, times])))
+    line.add_row(Text(run.name, style="bold"), bar, Text(" · ".join(_counts_and_times(run))))
     return line
+
+
+def _progress(trial: RunningTrial) -> tuple[str, str]:
+    """Return the epochs of a trial, and its loss and accuracy."""
+    if trial.loss is None or trial.accuracy is None:
+        return "starting", ""
+    figures = f"loss {trial.loss:4.2f} acc {share(trial.accuracy)}"
+    return f"{trial.epoch:,}/{trial.epochs:,}", figures
 
 
 def _running(trials: Sequence[RunningTrial], width: int) -> Table:
@@ -118,11 +140,8 @@ def _running(trials: Sequence[RunningTrial], width: int) -> Table:
     lines.add_column(no_wrap=True, min_width=19)
     for trial in trials:
         bar = ProgressBar(total=trial.epochs, completed=trial.epoch, width=None)
-        if trial.loss is None or trial.accuracy is None:
-            epochs, figures = "starting", ""
-        else:
-            epochs = f"{trial.epoch:,}/{trial.epochs:,}" + (" epochs" if width >= 96 else "")
-            figures = f"loss {trial.loss:4.2f} acc {share(trial.accuracy)}"
+        epochs, figures = _progress(trial)
+        epochs += " epochs" if figures and width >= 96 else ""
         lines.add_row(f"  {trial.label}", bar, epochs, figures)
     return lines
 

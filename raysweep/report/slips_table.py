@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
@@ -48,6 +49,16 @@ class SlipsTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the title, a line per LEN, and the cells in which nothing is wrong."""
         yield Text.assemble(("what wrong positions say instead", "bold"), self._title)
+        rows = [*self._rows()]
+        if max(cell_len(row.plain) for row in rows) <= options.max_width:
+            yield from rows
+        else:
+            yield from self._sentences()
+        if right := "; ".join(self._all_right()):
+            yield Wrapped(f"nothing wrong: {right}", 2, 4)
+        yield Text(_LEGEND, "dim")
+
+    def _rows(self) -> Iterator[Text]:
         yield Text(f"{'':{self._column}}  LEN │{_HEAD}", "bold")
         for facet, cells in self._groups:
             if self._headed and cells:
@@ -55,9 +66,16 @@ class SlipsTable:
             for cell in cells:
                 label = "" if self._headed else f"  {facet.label}"
                 yield Text(f"{label:<{self._column}}{cell.settings['len']:>5} │{_line(cell)}")
-        if right := "; ".join(self._all_right()):
-            yield Wrapped(f"nothing wrong: {right}", 2, 4)
-        yield Text(_LEGEND, "dim")
+
+    def _sentences(self) -> Iterator[Wrapped]:
+        """Say the same where the rows are too long."""
+        for facet, cells in self._groups:
+            for cell in cells:
+                numbers = zip(("wrong", "of answer", "of window", "neither"), _numbers(cell), strict=True)
+                parts = [f"{name} {number}".replace(" ", TOGETHER) for name, number in numbers]
+                if often := _most_often(cell.slips) if cell.slips else "":
+                    parts.append(f"most often {often}".replace(" ", TOGETHER))
+                yield Wrapped(f"{facet.label} LEN{TOGETHER}{cell.settings['len']}: {', '.join(parts)}", 2, 4)
 
     def _all_right(self) -> Iterator[str]:
         for facet, cells in self._right:
@@ -70,18 +88,26 @@ def _wrong(cell: Cell) -> bool:
 
 
 def _line(cell: Cell) -> str:
-    """Draw the numbers of a cell; `–` where a slip of that kind is impossible."""
+    """Draw the numbers of a cell."""
+    if cell.slips is None:
+        return ""
+    wrong, answer, window, none = _numbers(cell)
+    return f"{wrong:>6}{answer:>11}{window:>11}{none:>9}  {_most_often(cell.slips)}".rstrip()
+
+
+def _numbers(cell: Cell) -> tuple[str, str, str, str]:
+    """Return the shares of a cell; `–` where a slip of that kind is impossible."""
     slips, settings = cell.slips, cell.settings
     if slips is None:
-        return ""
+        return "–", "–", "–", "–"
     wrong = slips.wrong / (cell.windows * settings["len"])
     answer, window, none = map(share, slips.shares())
     return (
-        f"{share(wrong) if wrong >= 0.01 else '< .01':>6}"
-        f"{answer if settings['len'] > 1 else '–':>11}"
-        f"{window if settings['n_in'] > settings['len'] else '–':>11}"
-        f"{none:>9}  {_most_often(slips)}"
-    ).rstrip()
+        share(wrong) if wrong >= 0.01 else "< .01",
+        answer if settings["len"] > 1 else "–",
+        window if settings["n_in"] > settings["len"] else "–",
+        none,
+    )
 
 
 def _most_often(slips: PooledSlips) -> str:

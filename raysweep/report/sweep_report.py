@@ -5,6 +5,7 @@ accuracy per position, what wrong positions say, cells that are no longer in the
 and notes on the intervals.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -101,18 +102,19 @@ def _header(analysis: SweepAnalysis) -> Iterator[Text]:
         yield Text(", ".join(f"{number:,} {word}" for word, number in sums.items() if number))
 
 
-def _failures(analysis: SweepAnalysis) -> Iterator[Text]:
-    """List some failed trials, each with the kind and the first line of its failure."""
+def _failures(analysis: SweepAnalysis) -> Iterator[RenderableType]:
+    """List some failures, each with its kind, its first line and a trial, and how many are alike."""
     yield Text("failed", "bold")
-    for failure in analysis.failures[:_SHOWN_FAILURES]:
+    alike: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for failure in analysis.failures:
         first_line = clean_text(failure.message).strip().partition("\n")[0]
-        yield Text(
-            f"  {clean_text(failure.trial_id)}  {failure.kind_in_words}: {first_line}",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-    if len(analysis.failures) > _SHOWN_FAILURES:
-        yield Text(f"  and {len(analysis.failures) - _SHOWN_FAILURES:,} more")
+        arch = failure.trial_id.partition("-")[0]
+        alike[arch, failure.kind_in_words, first_line].append(clean_text(failure.trial_id))
+    for (_, kind, first_line), trials in [*alike.items()][:_SHOWN_FAILURES]:
+        others = f" and {len(trials) - 1:,} more" if len(trials) > 1 else ""
+        yield Wrapped(f"{trials[0]}{others}  {kind}: {first_line}", 2, 4)
+    if (left := sum(map(len, [*alike.values()][_SHOWN_FAILURES:]))) > 0:
+        yield Text(f"  and {left:,} more")
 
 
 def remarks(analysis: SweepAnalysis) -> Iterator[str]:

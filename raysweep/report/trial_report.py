@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raysweep.architectures.interface import LayerWeight
+from raysweep.report.fitting import Fitting
 from raysweep.report.footnotes import NOT_REPRODUCIBLE
 from raysweep.report.wrapped import Wrapped
 from raysweep.store.encoding import DecodedTrial
@@ -64,7 +65,7 @@ def _settings(settings: TrialSettings) -> Wrapped:
 def _finished(trial: DecodedTrial) -> Iterator[RenderableType]:
     result = trial.result
     yield Text("")
-    yield _layers(result.layers)
+    yield Fitting(_layers(result.layers))
     yield Text("")
     yield from _curves(result.curve, result.loss, result.accuracy)
     yield Text("")

@@ -7,37 +7,36 @@ imports Ray, TensorFlow or Keras.
 import math
 import os
 import shlex
-import threading
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from raysweep.analysis.network_versions import network_changes
 from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, RaysweepError, StorageError
 from raysweep.grid import Grid, read_grid
-from raysweep.machine import local_cpus
+from raysweep.machine import local_cpus, quota_notice
 from raysweep.report.live import Display, display_on
 from raysweep.run.environment import run_environment
+from raysweep.run.leaving import briefly
 from raysweep.run.live_page import LivePage
 from raysweep.run.notices import command, leave_before_run, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
 from raysweep.run.rounds import Rounds
 from raysweep.run.signals import THIS_PROCESS, Signals, blocked
 from raysweep.run.state import RunState
-from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
+from raysweep.run.supervisor import Driver, Interrupted, Refused
 from raysweep.run.temporary import remove_left_overs
 from raysweep.store.ledger import Damage, Ledger, Writer
 from raysweep.store.lock import release
 from raysweep.store.network_copies import put_copies
-from raysweep.store.output_files import require_writable
+from raysweep.store.output_files import PAGES, require_writable
+from raysweep.store.reuse import open_donors, reusable, reuse_words, take
+from raysweep.text import count
 from raysweep.trial.cost import RuntimeEstimate
 from raysweep.trial.training_state import made_here
-
-LEAVE_S: Final = 0.5
-"""Seconds that each thing to do before leaving at once may take."""
 
 
 def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptions) -> int:
@@ -47,17 +46,21 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
         GridError: the grid file has errors; nothing was started or made.
         SurroundingsError: the folder, the disk or the cluster does not allow it.
     """
-    grid = read_grid(path, name=name)
-    if options.html is not None:
-        require_writable(options.html)
+    grid = read_grid(path, name=name, sets=options.sets, only=options.only)
     ledger = Ledger(results_dir / grid.name)
-    committed = ledger.committed()
-    if missing := [trial for trial in grid.trials if trial.trial_id not in committed]:
+    if options.html is not None:
+        require_writable(options.html, PAGES, ledger.paths.folder)
+    donors = open_donors(options.reuse, ledger.paths.folder)
+    missing = {trial.trial_id for trial in grid.selected} - ledger.committed()
+    missing -= reusable(missing, donors).donors.keys()
+    if missing:
         check_request(grid.resources, options, len(missing))
+        if options.private and options.cpus is None and (notice := quota_notice()):
+            say(notice)
     remove_left_overs()
     THIS_PROCESS.leave = lambda code: _leave_unlocked(ledger.paths.lock, code)
     with ledger.open_for_writing() as writer:
-        run = Run(grid, ledger, writer, options, THIS_PROCESS)
+        run = Run(grid, ledger, writer, options, THIS_PROCESS, donors)
         try:
             run.train()
         except RaysweepError as error:
@@ -78,6 +81,8 @@ class Run:
     writer: Writer
     options: RunOptions
     signals: Signals
+    donors: Sequence[Ledger] = ()
+    """Other sweeps, from which trials are taken."""
     exit_code: int = 1
     """What the command will exit with; until it has ended in order, that of a defect."""
     state: RunState = field(init=False)
@@ -95,7 +100,7 @@ class Run:
 
     def _new_state(self, estimate: RuntimeEstimate) -> RunState:
         committed = self.writer.committed
-        planned = {settings.trial_id: settings for settings in self.grid.trials}
+        planned = {settings.trial_id: settings for settings in self.grid.selected}
         missing = {trial_id: s for trial_id, s in planned.items() if trial_id not in committed}
         options = self.options
         return RunState(
@@ -112,11 +117,13 @@ class Run:
     def train(self) -> None:
         """Train what is missing; sets `exit_code`."""
         with ExitStack() as stack:
-            cores = self._cores()
+            cores = 0 if self.donors else self._cores()
             driver = self._start(stack) if cores else None  # while it starts, the ledger is read
             self._verify_committed()
             put_copies(self.ledger.paths, self.grid.networks)
-            self.writer.begin_run(self.grid.name, self.grid.content, run_environment())
+            options = (*self.grid.options, *(f"--reuse {folder}" for folder in self.options.reuse))
+            self.writer.begin_run(self.grid.name, self.grid.content, run_environment(), options)
+            self._take()
             if self._cores() > cores:  # damaged files are missing, too: start a larger cluster
                 stack.close()
                 check_request(self.grid.resources, self.options, len(self.state.missing))
@@ -133,7 +140,7 @@ class Run:
 
     def _start(self, stack: ExitStack) -> Driver:
         """Start a driver and its cluster."""
-        log = stack.enter_context(open_log(self.ledger.paths.log))
+        log = stack.enter_context(self.writer.open_log())
         resources, options = self.grid.resources, self.options
         cpus = self._cores() if options.private else options.cpus
         cluster = ClusterRequest(options.address, options.trust_cluster, cpus, resources.cpu, resources.gpu)
@@ -141,11 +148,10 @@ class Run:
 
     def _verify_committed(self) -> None:
         """Read every committed file; what is damaged is missing again, the others give the estimate."""
-        planned = {settings.trial_id for settings in self.grid.trials}
         paths = self.ledger.paths
         for damage in self.writer.check():
-            again = damage.trial_id in planned
-            then = "its trial is trained again" if again else "its trial is not of this grid"
+            again = damage.trial_id in self.state.planned
+            then = "its trial is trained again" if again else "its trial is not one of this run"
             say(f"{damage.path}: {damage.what}; set aside in {paths.damaged}, {then}")
         if self.ledger.record() is None and paths.record.exists():
             say(f"{paths.record}: not valid; set aside in {paths.damaged}, and written anew")
@@ -156,9 +162,19 @@ class Run:
         self.writer.saved.find(made_here(self.grid.resources) if self.options.private else None, damaged)
         for damage in damaged:
             say(f"{damage.path}: {damage.what}; set aside in {paths.damaged}, not used")
-        for difference, count in self.writer.saved.states.unusable(self.state.missing.values()).items():
-            states = "1 saved state is" if count == 1 else f"{count} saved states are"
+        for difference, number in self.writer.saved.states.unusable(self.state.missing.values()).items():
+            states = "1 saved state is" if number == 1 else f"{number} saved states are"
             say(f"{paths.folder}: {states} not used: {difference}")
+
+    def _take(self) -> None:
+        """Take the missing trials that other sweeps have; only the others are trained."""
+        if not (self.donors and self.state.missing):
+            return
+        found = reusable(self.state.missing, self.donors)
+        taken = take(self.writer, found, keep_state=self.grid.keep_state)
+        for words in reuse_words(self.donors, taken.counts, (*found.refused, *taken.refused), "taken"):
+            say(words)
+        self.state = self._new_state(RuntimeEstimate(self.ledger.timings()))
 
     def _train_with(self, driver: Driver) -> None:
         """Train round after round, until nothing is missing that has an attempt left."""
@@ -194,12 +210,12 @@ class Run:
     def leave(self, exit_code: int) -> None:
         """Exit at once: the terminal restored, the ledger as it is; the keeper ends the driver."""
         if (display := self._display) is not None:
-            _briefly(lambda: display.__exit__())
-            _briefly(self._show_cursor)  # the display may have been about to hide it
-        _briefly(lambda: say(f"Interrupted: {self._progress()}"))
+            briefly(lambda: display.__exit__())
+            briefly(self._show_cursor)  # the display may have been about to hide it
+        briefly(lambda: say(f"Interrupted: {self._progress()}"))
         if not self._over:
-            _briefly(lambda: self.writer.end_run(exit_code))
-        _briefly(lambda: release(self.ledger.paths.lock))  # not before: this process may still commit
+            briefly(lambda: self.writer.end_run(exit_code))
+        briefly(lambda: release(self.ledger.paths.lock))  # not before: this process may still commit
         os._exit(exit_code)
 
     def _show_cursor(self) -> None:
@@ -217,6 +233,7 @@ class Run:
         from raysweep.analysis.aggregate import analyse
         from raysweep.report.sweep_report import report_view
 
+        done = self.writer.committed
         try:
             show(report_view(analyse(self.ledger)))
         except RaysweepError as error:  # somebody moved the folder, or changed what is in it
@@ -224,6 +241,8 @@ class Run:
             say(f"The report cannot be shown: {error}")
         if self.state.missing:
             say(self._what_failed())
+        if later := {one.trial_id for one in self.grid.trials} - self.state.planned.keys() - done:
+            say(f"Left out by --only and not done: {count(len(later), 'trial')} of the grid")
         if self.page is not None:
             if problem := self.page.finish(wait=True):
                 self.exit_code = self.exit_code or StorageError.exit_code
@@ -239,9 +258,8 @@ class Run:
 
     def _what_failed(self) -> str:
         first = next(iter(self.state.missing))
-        count = len(self.state.missing)
         return (
-            f"{count} {'trial' if count == 1 else 'trials'} failed. Read why with: "
+            f"{count(len(self.state.missing), 'trial')} failed. Read why with: "
             f"{command()} show {shlex.quote(str(self.ledger.paths.folder))} {first}\n"
             f"Log of Ray and TensorFlow: {self.ledger.paths.log}\n"
             f"Try again with: {resume_command()}"
@@ -252,19 +270,3 @@ def _leave_unlocked(lock: Path, exit_code: int) -> NoReturn:
     """Exit before a run has begun, though its folder may be locked already."""
     release(lock)
     leave_before_run(exit_code)
-
-
-def _briefly(action: Callable[[], object]) -> None:
-    """Do something before leaving, unless it takes long or fails.
-
-    In a thread: the lock of the display may be held by the thread that the signal came to, and whoever
-    should read what is printed may have stopped reading.
-    """
-
-    def act() -> None:
-        with suppress(Exception):
-            action()
-
-    thread = threading.Thread(target=act, daemon=True)
-    thread.start()
-    thread.join(timeout=LEAVE_S)

@@ -30,8 +30,11 @@ def command() -> str:
 
 
 def resume_command() -> str:
-    """Return the command line that resumes this run."""
-    return f"{command()} {shlex.join(sys.argv[1:])}"
+    """Return the command line that resumes this run; a grid from a pipe must be given again."""
+    piped = [argument == "-" or argument.startswith(("/dev/fd/", "/dev/stdin")) for argument in sys.argv[1:]]
+    given = ["-" if pipe else argument for argument, pipe in zip(sys.argv[1:], piped, strict=True)]
+    again = " < GRID  (GRID: a file with the same grid)" if any(piped) else ""
+    return f"{command()} {shlex.join(given)}{again}"
 
 
 def say(message: str) -> None:

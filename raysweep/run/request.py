@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from raysweep.errors import ClusterError, UsageError
-from raysweep.machine import local_cpus, local_gpus
+from raysweep.driver.address import check_form
+from raysweep.errors import ClusterError
+from raysweep.machine import local_cpus, local_gpus, quota_notice
 from raysweep.run.surroundings import require_limits
 from raysweep.trial.resources import Resources
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Options of the command line, apart from the grid."""
+    """Options of the command line."""
 
     cpus: int | None = None
     """Cores: of the private cluster, or a cap on what is used of an existing one."""
@@ -27,6 +28,12 @@ class RunOptions:
     """Join an existing cluster even if it asks for no token."""
     html: Path | None = None
     """A page that is kept up to date."""
+    sets: tuple[str, ...] = ()
+    """Settings that override the grid file's."""
+    only: tuple[str, ...] = ()
+    """Settings whose trials alone are trained."""
+    reuse: tuple[Path, ...] = ()
+    """Results folders of other sweeps, from which trials are taken."""
 
     @property
     def private(self) -> bool:
@@ -45,15 +52,14 @@ def check_request(resources: Resources, options: RunOptions, num_missing: int) -
     Raises:
         ClusterError: this machine is too small, or the cluster is not to be trusted.
         SurroundingsError: a limit of this user's processes is too low.
-        UsageError: `local` is not the address of an existing cluster.
+        UsageError: the address has another form than that of an existing cluster.
     """
     if options.address is None:
         cpus = options.cpus or local_cpus()
         _check_machine(resources, cpus)
         require_limits(min(resources.slots(cpus, local_gpus()), num_missing))
         return
-    if options.address == "local":
-        raise UsageError("--address local: for a cluster of the run's own leave --address out")
+    check_form(options.address)
     if not options.trust_cluster:
         from raysweep.driver.trust import check_trust
 
@@ -63,9 +69,10 @@ def check_request(resources: Resources, options: RunOptions, num_missing: int) -
 def _check_machine(resources: Resources, cpus: int) -> None:
     """Raise ClusterError if one trial needs more cores or GPUs than the run has."""
     if resources.cpu > cpus:
+        notice = quota_notice()
         raise ClusterError(
             f"resources.cpu: a trial asks for {resources.cpu:g} cores, this run has {cpus}; "
-            f"use at most {cpus}, or --address of a larger cluster"
+            f"use at most {cpus}, or --address of a larger cluster" + (f" ({notice})" if notice else "")
         )
     if resources.gpu > (gpus := local_gpus()):
         raise ClusterError(

@@ -17,6 +17,7 @@ from raysweep.protocol import (
     Progress,
     Ready,
     RoundEnded,
+    Slots,
     Started,
     Stop,
     Train,
@@ -105,6 +106,8 @@ class Rounds:
                 return event
             if isinstance(event, Wanted):
                 self._send_state(event.trial_id)
+            elif isinstance(event, Slots):
+                self.state.slots = event.slots
             else:
                 self._take(event, payload)
                 if self.page is not None and (problem := self.page.renew()):

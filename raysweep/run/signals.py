@@ -103,5 +103,14 @@ def blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def unblock() -> None:
+    """Let the signals that end a run come, whoever started this process.
+
+    The first process of a container ignores what comes before it has handlers. If signals are blocked when
+    it starts, as by `env --block-signal`, they wait until here.
+    """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
 THIS_PROCESS = Signals()
 """A process has one set of handlers."""

@@ -1,23 +1,19 @@
 """The command's view of its driver: started, listened to, and ended by way of the keeper."""
 
-import errno
-import os
 import queue
 import select
 import socket
-import stat
 import subprocess
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
+from raysweep.control_groups import OomKills
 from raysweep.driver import keeper
 from raysweep.driver.variables import ClusterRequest
-from raysweep.errors import ClusterError, StorageError, SurroundingsError
-from raysweep.machine import OomKills
+from raysweep.errors import ClusterError, SurroundingsError
 from raysweep.protocol import Connection, Lost, Message, ProtocolError, Request, Stop, Unusable
 from raysweep.run.signals import Signals, blocked
 from raysweep.run.surroundings import driver_command, driver_environment
@@ -180,21 +176,3 @@ class Driver:
         with suppress(OSError):  # whoever reads will notice
             while item := self._requests.get():
                 self._connection.send(*item)
-
-
-def open_log(path: Path) -> BinaryIO:
-    """Open the log of a run, empty.
-
-    Raises:
-        StorageError: it cannot be written, or is no regular file.
-    """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW, 0o666)
-        file = os.fdopen(descriptor, "wb")
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a FIFO would wait for its reader
-            file.close()
-            raise OSError(errno.EINVAL, "Not a regular file")
-        file.truncate()
-    except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}; the log of the run cannot be written") from error
-    return file

@@ -9,13 +9,15 @@ import os
 import resource
 import site
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import raysweep
+from raysweep.control_groups import group_tasks
 from raysweep.driver.variables import PRIVATE, SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.errors import SurroundingsError
-from raysweep.machine import group_tasks, num_tasks
+from raysweep.machine import num_tasks
 
 LEFT_OUT: Final = (
     "RAY_TUNE_CALLBACKS",  # classes that Tune would import, named by whoever wrote the environment
@@ -134,7 +136,11 @@ def _require_open_files(slots: int) -> None:
         )
     if soft != resource.RLIM_INFINITY and soft < MAX_OPEN_FILES:
         most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        while most > soft:  # some systems allow less than their hard limit says
+            with suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+                return
+            most //= 2
 
 
 def _require_tasks(slots: int) -> None:
@@ -143,7 +149,8 @@ def _require_tasks(slots: int) -> None:
     limits = [("pids.max of this container's control group", *group)] if (group := group_tasks()) else []
     _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     if hard != resource.RLIM_INFINITY and os.geteuid() != 0:
-        resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
         limits.append(("ulimit -u", num_tasks(), hard))
     for name, used, limit in limits:
         if limit - used < need:

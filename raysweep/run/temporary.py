@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from raysweep.driver import keeper
 from raysweep.errors import StorageError
 
@@ -70,8 +72,8 @@ def _remove_if_dead(folder: Path) -> None:
 def _processes_of(folder: Path, session: int) -> Iterator[int]:
     """Find the processes of a dead run: the session's number may be another one's by now."""
     for pid in keeper.members(session):
-        with suppress(OSError):
-            if Path(f"/proc/{pid}/cwd").readlink() == folder.resolve():
+        with suppress(psutil.Error):
+            if Path(psutil.Process(pid).cwd()) == folder.resolve():
                 yield pid
 
 

@@ -6,15 +6,16 @@ that an entry planted or moved meanwhile cannot redirect a write.
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
-from raysweep.errors import ResultsError, StorageError
+from raysweep.errors import ResultsError
 from raysweep.store.paths import temporary_name
+from raysweep.store.storage_errors import storage_errors
+from raysweep.store.syncs import sync_file, sync_folder, sync_folder_at
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -31,10 +32,10 @@ class Folder:
         StorageError: the path is not a directory or cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the directory."""
+    def __init__(self, path: Path, action: str = "open") -> None:
+        """Open the directory; `action` says in an error what it was wanted for."""
         self.path = path
-        with storage_errors("open", path):
+        with storage_errors(action, path):
             refuse_link(path)
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
@@ -44,8 +45,8 @@ class Folder:
         with storage_errors("create", path):
             if not os.path.lexists(path):
                 path.mkdir(parents=True, exist_ok=True)
-                _sync_folder(path.parent)
-        return cls(path)
+                sync_folder_at(path.parent)
+        return cls(path, "use")
 
     def close(self) -> None:
         """Close the directory."""
@@ -82,7 +83,31 @@ class Folder:
                 with suppress(OSError):
                     os.unlink(temporary, dir_fd=self._fd)
                 raise
-            os.fsync(self._fd)
+            sync_folder(self._fd)
+
+    def remove_link(self, name: str) -> None:
+        """Remove an entry if it is a symbolic link; what it refers to stays."""
+        with storage_errors("remove", self.path / name), suppress(FileNotFoundError):
+            if stat.S_ISLNK(os.lstat(name, dir_fd=self._fd).st_mode):
+                os.unlink(name, dir_fd=self._fd)
+
+    def new_file(self, name: str) -> BinaryIO:
+        """Open a new, empty file for writing, in the place of any other file, link or special file.
+
+        Raises:
+            StorageError: the disk is full, failing or read-only, or a folder has the name.
+        """
+        temporary = temporary_name(name)
+        with storage_errors("write", self.path / name):
+            descriptor = os.open(temporary, _CREATE, 0o666, dir_fd=self._fd)
+            try:
+                os.replace(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            except BaseException:
+                os.close(descriptor)
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=self._fd)
+                raise
+            return os.fdopen(descriptor, "wb")
 
     def get(self, name: str, size: int = -1) -> bytes | None:
         """Read a file, or its first `size` bytes; return None if it does not exist.
@@ -120,8 +145,8 @@ class Folder:
                 os.rename(name, new_name, src_dir_fd=self._fd, dst_dir_fd=target._fd)
             except FileNotFoundError:
                 return
-            os.fsync(target._fd)
-            os.fsync(self._fd)
+            sync_folder(target._fd)
+            sync_folder(self._fd)
 
     def require_writable(self) -> None:
         """Create and remove a file, because permissions alone do not reveal a read-only disk."""
@@ -136,7 +161,7 @@ class Folder:
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
+            sync_file(descriptor)
         finally:
             os.close(descriptor)
 
@@ -156,20 +181,26 @@ def refuse_link(path: Path) -> None:
 
     Raises:
         ResultsError: the path is a symbolic link.
+        StorageError: a folder on the way cannot be entered.
     """
-    if path.is_symlink():
+    with storage_errors("read", path):
+        link = path.is_symlink()
+    if link:
         raise _link(path)
 
 
-@contextmanager
-def storage_errors(action: str, path: Path) -> Iterator[None]:
-    """Convert an OSError to a StorageError that names the path, the free space and what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"cannot {action} {path}: {error.strerror or error}{_free_space(path)}; {_remedy(error.errno)}"
-        ) from error
+def exists(path: Path) -> bool:
+    """Return whether there is an entry at a path, of any kind.
+
+    Raises:
+        StorageError: nobody can tell, because a folder on the way cannot be entered.
+    """
+    with storage_errors("read", path):
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
 
 def _link(path: Path) -> ResultsError:
@@ -201,34 +232,3 @@ def _read(path: Path, open_it: Callable[[], int], size: int = -1) -> bytes | Non
                 return file.read(size)
         finally:
             os.close(descriptor)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _free_space(path: Path) -> str:
-    """Describe the free space on the file system of a path; return an empty text if unknown."""
-    for folder in path.parents:
-        with suppress(OSError):
-            free = shutil.disk_usage(folder).free
-            return f" ({free / 1e6:,.1f} MB free on the file system of {folder})"
-    return ""
-
-
-def _remedy(number: int | None) -> str:
-    if number in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space and run the same command again; committed trials are kept"
-    if number == errno.EFBIG:
-        return "raise the limit on file sizes (ulimit -f) and run the same command again"
-    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return "give a writable folder with --results-dir"
-    if number in (errno.ENOTDIR, errno.EEXIST):
-        return "a file is in the place of the results folder; give another --results-dir or --name"
-    if number == errno.ENOENT:
-        return "it was removed meanwhile; run the same command again to train what is missing"
-    return "check the disk and run the same command again; committed trials are kept"

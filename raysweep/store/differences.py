@@ -57,6 +57,8 @@ class Reproduction:
     """Whether the trained network was to be kept if its predictions are equal."""
     model: str | None
     """File of the trained network; None if it was not kept."""
+    model_loads: bool = True
+    """Whether Keras loads that file by itself."""
 
 
 def difference(table: Kind, committed: bytes | None, again: bytes | None) -> Difference | None:

@@ -8,7 +8,7 @@ from raysweep.errors import ResultsError
 from raysweep.store.atomic_files import read_file, refuse_link
 from raysweep.store.encoding import read_predictions
 from raysweep.store.paths import Paths, file_name
-from raysweep.store.verify import DAMAGE_REMEDY
+from raysweep.store.verify import DAMAGE_REMEDY, manifest_with_expected_sizes
 from raysweep.trial.settings import TrialSettings
 
 WINDOWS: Final = 6
@@ -44,10 +44,12 @@ def examples_of(paths: Paths, settings: TrialSettings, windows: int = WINDOWS) -
         file_name(trial_id, Paths.TABLE_SUFFIX)  # in a forged row it may be anything
         path = paths.table("predictions", trial_id)
         refuse_link(path)
-        if (data := read_file(path)) is None:
+        digest = manifest_with_expected_sizes(paths, trial_id).predictions
+        if (data := read_file(path)) is None or digest is None:
             raise ResultsError("the predictions are missing")
+        digest.check(data)
         found = read_predictions(data, settings)
-    except ResultsError as error:
+    except (ResultsError, ValueError) as error:  # of shapes that are not the settings'
         raise ResultsError(f"{trial_id}: {error}; {DAMAGE_REMEDY}") from error
     wrong = (found.predicted != found.expected).sum(axis=1)
     order = np.argsort(wrong, kind="stable")

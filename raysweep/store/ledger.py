@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from raysweep.architectures import BUILT_IN
 from raysweep.errors import GridError, ResultsError, StorageError, UnknownSchemaError, UsageError
 from raysweep.grid import grid_from_content
-from raysweep.store.atomic_files import Folder, refuse_link
+from raysweep.store.atomic_files import Folder, exists, refuse_link
 from raysweep.store.lock import live_holder, lock
 from raysweep.store.network_copies import copy_damage
 from raysweep.store.paths import Kind, Paths, trial_of
@@ -31,6 +31,7 @@ from raysweep.store.verify import (
     manifest_with_expected_sizes,
     saved_damage,
     trial_damage,
+    unreadable,
 )
 from raysweep.store.writer import Writer
 from raysweep.trial.cost import Measured
@@ -138,12 +139,15 @@ class Ledger:
             return None
         return {settings.trial_id: settings for settings in grid.trials}
 
-    def timings(self) -> list[Measured]:
+    def timings(self, among: Collection[str] | None = None) -> list[Measured]:
         """Return the runtimes of at most `MAX_TIMINGS` committed trials, spread over all.
 
         If one of their rows cannot be read, there are none; `verify` and `run` report what is wrong.
+
+        Args:
+            among: ids of trials; None for all committed ones.
         """
-        trial_ids = sorted(self.committed())
+        trial_ids = sorted(self.committed() if among is None else self.committed().intersection(among))
         try:
             manifests = self.manifests(trial_ids[:: len(trial_ids) // MAX_TIMINGS + 1])
         except ResultsError:
@@ -158,7 +162,7 @@ class Ledger:
         """Return the checkpoints and states that trials can go on from with `here`; with anything if None."""
         saved = {Paths.CHECKPOINT_SUFFIX: self.paths.checkpoints, Paths.STATE_SUFFIX: self.paths.states}
         with ExitStack() as stack:
-            folders = {suffix: Folder(path) for suffix, path in saved.items() if os.path.lexists(path)}
+            folders = {suffix: Folder(path) for suffix, path in saved.items() if exists(path)}
             for folder in folders.values():
                 stack.callback(folder.close)
             return index_of(folders, here)[0]
@@ -200,7 +204,7 @@ class Ledger:
             UsageError: the folder does not exist, or is not a sweep's.
             ResultsError: the folder contains a symbolic link.
         """
-        if not any(os.path.lexists(path) for path in (self.paths.record, *self.paths.subfolders)):
+        if not any(exists(path) for path in (self.paths.record, *self.paths.subfolders)):
             raise self.no_sweep()
         running = live_holder(self.paths.lock) is not None
         orphans = set() if running else self._orphans()
@@ -244,7 +248,7 @@ class Ledger:
 
     def _names(self, path: Path) -> list[str]:
         refuse_link(self.paths.folder)
-        if not os.path.lexists(path):
+        if not exists(path):
             return []
         folder = Folder(path)
         try:
@@ -279,7 +283,9 @@ class Ledger:
 
     def _other_damage(self) -> Iterator[Damage]:
         yield from self._foreign_tables()
-        if bytes_of(self.paths.record) is not None and self.record() is None:
+        if reason := unreadable(self.paths.record):
+            yield Damage(self.paths.record, reason)
+        elif bytes_of(self.paths.record) is not None and self.record() is None:
             yield Damage(self.paths.record, "not valid, or written by another version of raysweep")
         yield from copy_damage(self.paths, self._networks())
         yield from failure_damage(self.paths, self._ids(self.paths.failures, Paths.FAILURE_SUFFIX))

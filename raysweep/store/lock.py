@@ -17,10 +17,14 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raysweep.errors import LockedError, ResultsError, StorageError
-from raysweep.store.atomic_files import read_file, refuse_link, storage_errors
+from raysweep.machine import boot_id, process_start
+from raysweep.store.atomic_files import read_file, refuse_link
+from raysweep.store.storage_errors import storage_errors
+from raysweep.store.syncs import sync_file
 
 _LARGEST: Final = 4096
-_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_OPEN: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 class Holder(BaseModel):
@@ -31,21 +35,21 @@ class Holder(BaseModel):
     pid: int
     host: str
     boot: str
-    """The kernel's id of this boot."""
+    """The system's id of this boot."""
     started: int
-    """The process's start in clock ticks since boot, to detect a reused process id."""
+    """The process's start, as `process_start` returns it, to detect a reused process id."""
 
     @classmethod
     def current(cls) -> "Holder":
         """Return this process as a holder."""
         pid = os.getpid()
-        return cls(pid=pid, host=socket.gethostname(), boot=_boot_id(), started=_start_ticks(pid) or 0)
+        return cls(pid=pid, host=socket.gethostname(), boot=boot_id(), started=process_start(pid) or 0)
 
     def may_live(self) -> bool:
         """Return whether the process may still run; after a reboot or reuse of its id, it cannot."""
         here = Holder.current()
         if self.boot == here.boot:
-            return _start_ticks(self.pid) == self.started
+            return process_start(self.pid) == self.started
         return self.host != here.host
 
     def __str__(self) -> str:
@@ -96,7 +100,13 @@ def _acquire(path: Path) -> int:
     while True:
         refuse_link(path)
         with storage_errors("lock", path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN, 0o666)
+            except PermissionError:
+                if not os.path.lexists(path):
+                    raise
+                _remove_foreign(path)
+                continue
             try:
                 _take(descriptor, path)
                 if _is_at(descriptor, path):
@@ -108,6 +118,23 @@ def _acquire(path: Path) -> int:
                     os.close(descriptor)
                 raise
             os.close(descriptor)
+
+
+def _remove_foreign(path: Path) -> None:
+    """Remove a lock file that a dead run of another user left, as in a folder that a group shares.
+
+    Raises:
+        LockedError: its holder may live.
+        OSError: the file cannot be read or removed.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _OPEN)
+    try:
+        _take(descriptor, path)
+        if _is_at(descriptor, path):
+            _refuse_foreign(descriptor, path)
+            path.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def _take(descriptor: int, path: Path) -> None:
@@ -169,24 +196,8 @@ def _sign(descriptor: int, path: Path) -> None:
         os.ftruncate(descriptor, 0)
         if os.pwrite(descriptor, text, 0) != len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(descriptor)
+        sync_file(descriptor)
     except BaseException:
         with suppress(OSError):
             path.unlink()
         raise
-
-
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def _start_ticks(pid: int) -> int | None:
-    """Return a process's start in ticks since boot (proc(5), field 22); None if the process does not exist.
-
-    The command's name, field 2, may contain any character, so the fields are counted from its end.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(fields[19])

@@ -1,21 +1,35 @@
 """Files that a user names for output: complete or untouched, and never in the place of something special."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from raysweep.errors import StorageError, UsageError
 from raysweep.store.atomic_files import Folder
 
+PAGES: Final = (".html", ".htm")
+"""Endings of a page's file."""
 
-def require_writable(path: Path) -> None:
-    """Refuse a path to which `write_output` could not write.
+
+def require_writable(path: Path, endings: Sequence[str], outside: Path) -> None:
+    """Refuse a path to which `write_output` could not write, or should not.
+
+    Args:
+        path: the file that the user names.
+        endings: endings that such a file may have.
+        outside: results folder in which nothing but results may be written.
 
     Raises:
-        UsageError: the path is that of a folder or a device, or its folder does not exist.
+        UsageError: the path is that of a folder, a device or a file of the results, has another ending, or
+            its folder does not exist.
         StorageError: its folder cannot be written.
     """
+    if path.suffix.lower() not in endings:
+        raise UsageError(f"{path}: give the name of a file that ends with {' or '.join(endings)}")
+    if path.resolve().is_relative_to(outside.resolve()):
+        raise UsageError(f"{path}: is in the results folder {outside}; write it to another folder")
     with _folder_of(path) as folder:
         folder.require_writable()
 

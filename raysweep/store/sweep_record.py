@@ -56,6 +56,9 @@ class Run(RunEnvironment):
     """One call of `raysweep run`; if it was killed or is still running, it has no end."""
 
     started: AwareDatetime
+    options: tuple[Text, ...] = ()
+    """Options of the command that decided what is trained: `--set epochs=2000`, `--only arch=echo`; the
+    content has what is set."""
     ended: AwareDatetime | None = None
     exit_code: int | None = None
 
@@ -66,15 +69,15 @@ class SweepRecord(_Document):
     format: Literal[1] = FORMAT
     name: Text
     content: Mapping[str, Any]
-    """The latest grid file, as read; its trials are the planned trials of the report."""
+    """The latest grid file, as read, with what `--set` set; its trials are those that the report plans by."""
     runs: tuple[Run, ...] = Field(max_length=LONGEST_HISTORY)
     """Oldest first."""
     seal: str | None = None
     """Embedded checksum, last in the file; None in memory, and in files older than checksums."""
 
-    def begun(self, environment: RunEnvironment) -> Self:
+    def begun(self, environment: RunEnvironment, options: tuple[str, ...] = ()) -> Self:
         """Return the record with one more run, which starts now."""
-        run = Run(**environment.model_dump(), started=_now())
+        run = Run(**environment.model_dump(), started=_now(), options=options)
         return self.model_copy(update={"runs": (*self.runs[1 - LONGEST_HISTORY :], run)})
 
     def ended(self, exit_code: int) -> Self:

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from raysweep.errors import ResultsError
+from raysweep.store.atomic_files import read_file
+from raysweep.store.columns import CURVES
+from raysweep.store.encoding import read_table
 from raysweep.store.ledger import Ledger
-from raysweep.store.verify import DAMAGE_REMEDY
+from raysweep.store.verify import DAMAGE_REMEDY, manifest_with_expected_sizes
 
 
 class TrainingCurve(NamedTuple):
@@ -32,10 +32,13 @@ def training_curves(ledger: Ledger, trial_ids: Collection[str]) -> dict[str, Tra
 
 
 def _read(ledger: Ledger, trial_id: str) -> TrainingCurve:
-    path = ledger.paths.table_name("curves", trial_id)
+    path = ledger.paths.table("curves", trial_id)
     try:
-        file = pq.ParquetFile(path, page_checksum_verification=True, memory_map=False)
-        columns = file.read(columns=["epoch", "loss", "accuracy"]).to_pydict()
-        return TrainingCurve(*(tuple(columns[name]) for name in ("epoch", "loss", "accuracy")))
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise ResultsError(f"{path}: {str(error).splitlines()[0]}; {DAMAGE_REMEDY}") from error
+        if (data := read_file(path)) is None:
+            raise ResultsError("the file is missing")
+        manifest_with_expected_sizes(ledger.paths, trial_id).curves.check(data)
+        table = read_table(data, CURVES)
+    except ResultsError as error:
+        raise ResultsError(f"{path}: {error}; {DAMAGE_REMEDY}") from error
+    columns = table.select(["epoch", "loss", "accuracy"]).to_pydict()
+    return TrainingCurve(*(tuple(columns[name]) for name in ("epoch", "loss", "accuracy")))

@@ -8,8 +8,9 @@ from typing import Final
 
 from raysweep.errors import ResultsError, StorageError, UnknownSchemaError
 from raysweep.store import checksum
-from raysweep.store.atomic_files import read_file
+from raysweep.store.atomic_files import exists, read_file
 from raysweep.store.paths import Kind, Paths
+from raysweep.store.storage_errors import storage_errors
 from raysweep.store.sweep_record import Failure, from_json
 from raysweep.store.trial_manifest import Digest, Manifest, read_manifest
 from raysweep.trial.training_state import LARGEST_HEADER, read_header
@@ -90,7 +91,9 @@ def failure_damage(paths: Paths, trial_ids: Iterable[str]) -> Iterator[Damage]:
     """Read the failures of these trials, and yield the damaged ones."""
     for trial_id in sorted(trial_ids):
         path = paths.failure(trial_id)
-        if bytes_of(path) is not None and failure_of(paths, trial_id) is None:
+        if reason := unreadable(path):
+            yield Damage(path, reason)
+        elif bytes_of(path) is not None and failure_of(paths, trial_id) is None:
             yield Damage(path, "not a valid failure of this trial")
 
 
@@ -98,7 +101,9 @@ def saved_damage(paths: Iterable[Path]) -> Iterator[Damage]:
     """Read checkpoints or states, and yield the damaged ones; one of another raysweep is not damaged."""
     for path in sorted(paths):
         data = bytes_of(path)
-        if data is not None and not checksum.is_intact(data):
+        if reason := unreadable(path):
+            yield Damage(path, reason)
+        elif data is not None and not checksum.is_intact(data):
             what = f"the {path.suffix.removeprefix('.')} does not match its checksum"
             yield Damage(path, f"{what}; no result needs it, it may be deleted")
         elif data is not None and (owner := _owner(data)) not in (None, path.stem):
@@ -119,6 +124,17 @@ def bytes_of(path: Path) -> bytes | None:
         return read_file(path)
     except (ResultsError, StorageError):
         return b""
+
+
+def unreadable(path: Path) -> str:
+    """Return why a file cannot be read; empty if it can, or is absent, or is no regular file."""
+    try:
+        read_file(path)
+    except StorageError as error:
+        return str(error)
+    except ResultsError:
+        pass
+    return ""
 
 
 def _manifest(paths: Paths, trial_id: str) -> Manifest:
@@ -142,7 +158,7 @@ def _table_damage(paths: Paths, trial_id: str, manifest: Manifest) -> Iterator[D
         try:
             if digest is not None:
                 digest.check(_content(path))
-            elif path.exists():
+            elif exists(path):
                 raise ResultsError("unexpected: the trial diverged, and a diverged trial has no predictions")
         except ResultsError as error:
             yield Damage(path, str(error))
@@ -156,7 +172,8 @@ def _content(path: Path) -> bytes:
 
 
 def _size(path: str) -> int | None:
-    try:
-        return os.lstat(path).st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    with storage_errors("read", Path(path)):
+        try:
+            return os.lstat(path).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from raysweep.errors import ResultsError, StorageError
 from raysweep.store.atomic_files import Folder
@@ -63,7 +63,11 @@ class Writer:
         self._stack.close()
 
     def clean_up(self) -> None:
-        """Remove temporary files, tables without a row, and committed trials' failures and checkpoints."""
+        """Remove temporary files, tables without a row, and committed trials' failures and checkpoints.
+
+        The log, which nobody reads back, may have been a link to another place.
+        """
+        self._folder.remove_link(Paths.LOG)
         for folder in (
             self._folder,
             self._trials,
@@ -124,7 +128,7 @@ class Writer:
         trial_id = trial.trial_id
         if trial_id in self._committed:
             return
-        settings = _validated(trial)
+        settings = require_valid(trial)
         not_kept = None if state is None else self._keep(trial_id, state)
         name = trial_id + Paths.TABLE_SUFFIX
         try:
@@ -182,13 +186,20 @@ class Writer:
         if trial_id not in self._committed:
             self.saved.put_checkpoint(trial_id, data)
 
-    def begin_run(self, name: str, content: Mapping[str, Any], environment: RunEnvironment) -> None:
+    def begin_run(
+        self,
+        name: str,
+        content: Mapping[str, Any],
+        environment: RunEnvironment,
+        options: tuple[str, ...] = (),
+    ) -> None:
         """Write the requested grid and the start of a run to `sweep.json`.
 
         Args:
             name: name of the sweep.
             content: content of the grid file, as plain JSON values.
             environment: software and hardware of the run.
+            options: options of the command that decided what is trained.
 
         Raises:
             StorageError: `sweep.json` cannot be written.
@@ -200,7 +211,7 @@ class Writer:
         if known is None:
             self._move_to_damaged([(self._folder, Paths.RECORD, Paths.RECORD)], "sweep")
         runs = () if known is None else known.runs
-        self._put_record(SweepRecord(name=name, content=content, runs=runs).begun(environment))
+        self._put_record(SweepRecord(name=name, content=content, runs=runs).begun(environment, options))
 
     def end_run(self, exit_code: int) -> None:
         """Write the end of the run that `begin_run` started to `sweep.json`.
@@ -210,6 +221,16 @@ class Writer:
         """
         if self._record is not None:
             self._put_record(self._record.ended(exit_code))
+
+    def open_log(self) -> BinaryIO:
+        """Open the log of a run, empty; whatever has its name is replaced, and a folder is quarantined.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        if self._folder.has_folder(Paths.LOG):
+            self._move_to_damaged([(self._folder, Paths.LOG, Paths.LOG)], "folder")
+        return self._folder.new_file(Paths.LOG)
 
     def _put_record(self, record: SweepRecord) -> None:
         self._folder.put(Paths.RECORD, to_json(record))
@@ -253,8 +274,12 @@ def _ids(folder: Folder, suffix: str) -> set[str]:
     return {found for name in folder.names() if (found := trial_of(name, suffix)) is not None}
 
 
-def _validated(trial: "EncodedTrial") -> TrialSettings:
-    """Return the trial's settings; raise an error unless the row and the tables belong together and to it."""
+def require_valid(trial: "EncodedTrial") -> TrialSettings:
+    """Return a trial's settings.
+
+    Raises:
+        ResultsError: the row and the tables do not belong together, or not to the trial.
+    """
     manifest = read_manifest(trial.trials)
     settings = TrialSettings(**manifest.counts.settings)
     if not trial.trial_id == manifest.trial_id == settings.trial_id:

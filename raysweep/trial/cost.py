@@ -19,8 +19,6 @@ ADAM_S_PER_WEIGHT: Final = 1e-9
 """Seconds to update one weight: its gradient and both of Adam's moments pass through memory."""
 STEP_S: Final = 20e-6
 """Seconds of overhead in each unrolled timestep of each update; most of a small network's time."""
-TRACE_S: Final = 0.5
-"""Seconds to trace a trial's compiled steps; some trials share them."""
 ROUND_S: Final = 4.0
 """Seconds of each further round: its workers import TensorFlow and trace again."""
 START_S: Final = 10.0
@@ -54,7 +52,7 @@ def assumed_seconds(settings: TrialSettings, after: int = 0) -> float:
     if every := settings.eval_every:
         evaluations += (settings.epochs - 1) // every - max(after - 1, 0) // every
     updates = left * (settings.windows // settings.batch_size)
-    return TRACE_S + updates * update + evaluations * evaluated * update / 3
+    return architecture_of(settings.arch).trace_s + updates * update + evaluations * evaluated * update / 3
 
 
 class Measured(NamedTuple):

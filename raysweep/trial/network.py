@@ -166,6 +166,18 @@ class NetworkSource:
             if isinstance(node, ast.ImportFrom) and node.level
         ]
 
+    @cached_property
+    def imports(self) -> dict[str, int]:
+        """Top-level names of the modules that the file imports, with their lines."""
+        found: dict[str, int] = {}
+        for node in ast.walk(self._module):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for name in names:
+                found.setdefault(name.partition(".")[0], getattr(node, "lineno", 1))
+        return found
+
     def _missing(self, arch: str) -> NetworkProblem:
         """Say why there is no function of a name."""
         if node := self._definitions.get(arch):

@@ -20,13 +20,18 @@ def encoded_options(given: Any) -> Any:
     (('attention', 'true'), ('layers', '2'))
     """
     if isinstance(given, Mapping):
-        return tuple((name, json.dumps(value, allow_nan=False)) for name, value in sorted(given.items()))
+        # −0.0 is 0.0: they are equal, and may not become two settings.
+        values = {name: value + 0.0 if type(value) is float else value for name, value in given.items()}
+        return tuple((name, json.dumps(value, allow_nan=False)) for name, value in sorted(values.items()))
     return tuple(map(tuple, given))
 
 
 def _check_options(options: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     for name, value in options:
-        if not isinstance(json.loads(value), bool | int | float | str):
+        decoded = json.loads(value)
+        if isinstance(decoded, str):
+            decoded.encode()  # a lone surrogate is no text
+        if not isinstance(decoded, bool | int | float | str):
             raise ValueError(f"{name} is {value[:50]}; an option is a number, a bool or a text")
     if list(dict(options)) != sorted(name for name, _ in options):
         raise ValueError("options are not sorted by name, or one is given twice")

@@ -97,3 +97,8 @@ class TrialResult:
     """`cpu` or `gpu`."""
     deterministic: bool = True
     """False if training the same network again gave other bytes; only of users' networks."""
+
+    def __repr__(self) -> str:
+        """Say which trial it is, and what came of it."""
+        exact = "" if self.predictions is None else f", exact-match {self.predictions.exact.mean():.3f}"
+        return f"<TrialResult {self.settings.trial_id}: {self.status}, loss {self.loss:.4g}{exact}>"

@@ -56,7 +56,7 @@ class TrialSettings(BaseModel):
     """Output timesteps (LEN, `n_out`): the number of the input's first integers that are repeated."""
     mem: int = Field(ge=1, le=100_000)
     """Units of each recurrent layer (MEM)."""
-    seed: int = Field(ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     """Replicate: fixes initial weights, training data and evaluation data."""
     n_in: int = Field(default=DERIVED, ge=1, le=1_000)
     """Input timesteps; `len` for echo, at least 5 for the others unless set."""

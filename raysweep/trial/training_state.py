@@ -66,6 +66,11 @@ class MadeWith(BaseModel):
         if changed := [name for name, one in here.versions.items() if self.versions.get(name) != one]:
             made = ", ".join(f"{name} {self.versions.get(name, '?')}" for name in changed)
             return f"made with {made}, here {', '.join(f'{name} {here.versions[name]}' for name in changed)}"
+        if self.threads != here.threads and not here.threads:
+            threads = f"configure_threads({self.threads})"
+            return (
+                f"made with cpu = {self.threads}; call raysweep.{threads} before TensorFlow's first operation"
+            )
         if self.threads != here.threads:
             return f"made with cpu = {self.threads}, here {here.threads}"
         if (self.cpu_model, self.device) != (here.cpu_model, here.device):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -302,7 +303,7 @@ def test_only_asks_for_one_value(tmp_path: Path) -> None:
         compare(ledger, ledger, {"len": "9"})
     with pytest.raises(UsageError, match=r"--only lens=3: .* no setting of these sweeps has this name"):
         compare(ledger, ledger, {"lens": "3"})
-    for wrong in (["len"], ["len="], ["=3"], ["len=2", "len=3"]):
+    for wrong in (["len"], ["=3"], ["len=2", "len=3"]):
         with pytest.raises(UsageError, match="give a setting and one value"):
             choices(wrong)
 
@@ -310,3 +311,27 @@ def test_only_asks_for_one_value(tmp_path: Path) -> None:
 def test_a_folder_without_a_sweep(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no sweep has written here"):
         compare(sweep(tmp_path / "s"), Ledger(tmp_path))
+
+
+def test_a_network_with_an_empty_option_can_be_compared_and_chosen() -> None:
+    def cell(network: str, act: str) -> Cell:
+        settings = TrialSettings.model_validate(
+            {"arch": "gru", "len": 2, "mem": 4, "seed": 0, "network": network, "options": {"act": act}}
+        )
+        made = of_shares([0.5], [0])
+        return replace(made, settings={**settings.model_dump(), "seed": None})
+
+    a = [cell(V1, ""), cell(V1, "tanh")]
+    (group,) = matched(a, [cell(V2, "relu")])
+    assert [change.a for change in group.changes if change.name == "act"] == [("", "tanh")]
+    assert len(selected(a, choices(["act="]))) == 1
+
+
+def test_cells_that_are_no_longer_in_the_grid_are_not_compared(tmp_path: Path) -> None:
+    usual = {"arch": ["echo"], "len": [2], "mem": [4], "seed": [0]}
+    both = planned({**usual, "learning_rate": [0.001, 0.002]})
+    now, later = planned({**usual, "learning_rate": [0.001]}), planned({**usual, "learning_rate": [0.003]})
+    a = write_sweep(tmp_path / "a", now, synthetic_results(trials_of(both)))
+    b = write_sweep(tmp_path / "b", later, synthetic_results(trials_of(later)))
+    found = compare(a, b)
+    assert [len(group.pairs) for group in found.groups] == [1]

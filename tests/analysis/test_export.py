@@ -126,7 +126,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
             },
             {
                 "settings": {**SETTINGS, "len": 4, "n_in": 4},
-                "deterministic": True,
+                "deterministic": None,
                 "planned": True,
                 "seeds": [],
                 "diverged": [0],
@@ -136,7 +136,7 @@ def test_json_is_exactly_the_promised_object(analysis: SweepAnalysis) -> None:
             },
             {
                 "settings": {**SETTINGS, "len": 5, "n_in": 5},
-                "deterministic": True,
+                "deterministic": None,
                 "planned": True,
                 "seeds": [],
                 "diverged": [],

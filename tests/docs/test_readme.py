@@ -39,7 +39,7 @@ GRIDS = sorted((ROOT / "grids").glob("*.yaml"))
 
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="results/reference is not trained yet")
 
-CHEAP = ("plan", "report", "show", "verify", "compare", "plot", "reproduce", "export")
+CHEAP = ("plan", "report", "show", "verify", "compare", "plot", "reproduce", "export", "grids")
 """Commands of raysweep that are run as they stand, in a folder of their own."""
 
 NOT_RUN = {

@@ -29,10 +29,10 @@ class Round:
     """A callback on a real connection, of which this is the command's end."""
 
     def __init__(self, link: Link, command: Connection) -> None:
+        from raysweep.control_groups import OomKills
         from raysweep.driver.callback import ReportingCallback
         from raysweep.driver.cluster import Cluster
         from raysweep.driver.deadlines import Deadlines
-        from raysweep.machine import OomKills
         from raysweep.trial.resources import Resources
 
         self.now = 0.0
@@ -156,13 +156,21 @@ def test_what_tune_pickles_has_no_content(round_: Round) -> None:
     from ray import cloudpickle
     from ray.tune import Callback
     from ray.tune.schedulers import FIFOScheduler
+    from ray.tune.search import BasicVariantGenerator
     from ray.tune.stopper import NoopStopper
 
     from raysweep.driver.callback import StopWhen
     from raysweep.driver.scheduler import TrialScheduler
+    from raysweep.driver.slots import SlotsCallback
 
+    cluster = round_.callback.cluster
     copies = [
         cloudpickle.loads(cloudpickle.dumps(one))
-        for one in (round_.callback, StopWhen(lambda: True), TrialScheduler(round_.link))
+        for one in (
+            round_.callback,
+            SlotsCallback(round_.link, cluster, BasicVariantGenerator()),
+            StopWhen(lambda: True),
+            TrialScheduler(round_.link, cluster),
+        )
     ]
-    assert [type(copy) for copy in copies] == [Callback, NoopStopper, FIFOScheduler]
+    assert [type(copy) for copy in copies] == [Callback, Callback, NoopStopper, FIFOScheduler]

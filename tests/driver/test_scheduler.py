@@ -18,6 +18,13 @@ class Live:
         return self.trials
 
 
+@dataclass
+class ClusterOf:
+    """What a scheduler knows of a cluster."""
+
+    slots: int
+
+
 def test_a_trial_is_chosen_once_unless_its_actor_does_not_come() -> None:
     from ray.tune.experiment import Trial
 
@@ -28,9 +35,11 @@ def test_a_trial_is_chosen_once_unless_its_actor_does_not_come() -> None:
     first, second, third = (
         Trial("x", stub=True, trial_id=f"a_0000{n}", config={"trial": f"t{n}"}) for n in range(3)
     )
-    order: Any = TrialScheduler(nobody, clock=lambda: now)
+    cluster: Any = ClusterOf(7)
+    order: Any = TrialScheduler(nobody, cluster, clock=lambda: now)
     live = Live({second, first})
     assert order.choose_trial_to_run(live) is first
+    assert second.config == {"trial": "t1", "slots": 7}  # its worker is told
     assert order.choose_trial_to_run(live) is None  # both have an actor that starts
     first.set_status(Trial.RUNNING)
     live.trials.add(third)

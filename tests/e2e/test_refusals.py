@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import TINY, raysweep, write_grid
+from tests.command import TINY, environment, raysweep, write_grid
 
 pytestmark = pytest.mark.e2e
 
@@ -67,6 +67,44 @@ def test_bad_usage_says_so_and_exits_with_2(tmp_path: Path, arguments: tuple[str
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--set", "epochs=0"), "--set epochs: found 0; write a whole number from 1 to 1000000000"),
+        (("--set", "epoch=3", "--only", "len=9"), "--set epoch: unknown key; did you mean 'epochs'?"),
+        (("--only", "len=9"), "--only len: no trial of the grid has 9; len is 2, 3"),
+        (("--only", "len"), "--only len: found 'len'; write a key and a value"),
+        (("--reuse", "nowhere"), "--reuse nowhere: no such folder; give the results folder of a sweep"),
+        (("--reuse", "."), "--reuse .: no sweep has written here; give a results folder"),
+    ],
+)
+def test_options_of_the_grid_are_refused_before_anything_is_made(
+    tmp_path: Path, options: tuple[str, ...], expected: str
+) -> None:
+    write_grid(tmp_path)
+    for command in ("run", "plan"):
+        done = raysweep(command, "tiny.yaml", *options, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert expected in done.stderr
+        assert "Traceback" not in done.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_a_name_that_is_no_file_may_be_an_example(tmp_path: Path) -> None:
+    for command in ("run", "plan"):
+        done = raysweep(command, "lengths", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "comes with raysweep: `raysweep grids lengths` copies it here" in done.stderr
+    copied = raysweep("grids", "lengths", cwd=tmp_path)
+    assert (copied.returncode, copied.stdout.splitlines()[0]) == (0, "lengths.yaml: copied")
+    assert raysweep("plan", "lengths.yaml", cwd=tmp_path).returncode == 0
+    (tmp_path / "lengths.yaml").write_text("name: mine\n")
+    assert raysweep("grids", "lengths", cwd=tmp_path).returncode == 2
+    assert (tmp_path / "lengths.yaml").read_text() == "name: mine\n"
+    wide = environment(tmp_path, COLUMNS="200")
+    assert len(raysweep("grids", cwd=tmp_path, env=wide).stdout.splitlines()) == 8
 
 
 def test_no_file_name_steers_the_terminal(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from raysweep.store.ledger import Ledger
 from tests.command import environment, raysweep, start, write_grid
 
 INJECT = Path(__file__).parents[1] / "inject"
+SWITCHES = {"RAYSWEEP_CONSTANTS", "RAYSWEEP_CONTROLLER", "RAYSWEEP_CLOCK", "RAYSWEEP_PORTABLE"}
+"""Variables that change processes of the command, besides faults (see tests/inject)."""
 
 Faults: TypeAlias = Sequence[Mapping[str, Any]]
 
@@ -67,7 +69,7 @@ class Sandbox:
     def environment(self, faults: Faults = (), **extra: str) -> dict[str, str]:
         """The command's environment, with faults that strike its workers (see tests/inject)."""
         values = {**self.env, **extra}
-        if faults or extra.keys() & {"RAYSWEEP_CONSTANTS", "RAYSWEEP_CONTROLLER", "RAYSWEEP_CLOCK"}:
+        if faults or extra.keys() & SWITCHES:
             state = self.folder / "struck"
             state.mkdir(exist_ok=True)
             default = {"trial": "", "times": 1, "epoch": 0, "state": str(state)}

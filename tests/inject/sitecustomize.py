@@ -10,13 +10,17 @@ the file of the code.
 ``RAYSWEEP_CONSTANTS`` is a JSON object: values for constants, by dotted name.
 ``RAYSWEEP_CONTROLLER`` says when Tune's controller raises: `once`, after a trial has finished, or `always`.
 ``RAYSWEEP_LATE`` is a results folder: all workers but one come up when that one has finished a trial there.
+``RAYSWEEP_PORTABLE`` hides what only Linux has (see `portable`).
+``RAYSWEEP_NO_FOLDER_SYNC`` lets the sync of every folder fail, as on vboxsf.
 ``RAYSWEEP_CLOCK`` is how many seconds the clock is set forward four seconds after the start.
 """
 
+import importlib
 import importlib.util
 import json
 import os
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -213,6 +217,21 @@ if CLOCK:
 
     time.time = stepped
 
+if os.environ.get("RAYSWEEP_NO_FOLDER_SYNC"):
+
+    def of_files_only(descriptor, sync=os.fsync):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, "Invalid argument")
+        sync(descriptor)
+
+    os.fsync = of_files_only
+if os.environ.get("RAYSWEEP_PORTABLE"):
+
+    def replace_keeper(module):
+        module.__file__ = str(Path(__file__).parent / "portable" / "driver" / "keeper.py")
+
+    importlib.import_module("portable").hide()
+    sys.meta_path.insert(0, AfterImport("raysweep.driver.keeper", replace_keeper))
 if FAULTS:
     sys.meta_path.insert(0, AfterImport("raysweep.experiment", wrap))
     sys.meta_path.insert(0, AfterImport("raysweep.store.writer", miscommit))

@@ -415,3 +415,72 @@ def test_pdf_and_png_are_as_wide_as_they_should_be(rates: Ledger) -> None:
     assert box
     assert float(box[1]) == pytest.approx(85 / 25.4 * 72, abs=1)
     assert b"/FontFile" in pdf  # its fonts are in it
+
+
+def own_cells(folder: Path, values: list[Any], name: str = "kind") -> Ledger:
+    """A sweep of one network, an option of which has some values."""
+    from raysweep.store.encoding import encode
+    from raysweep.trial.options import encoded_options
+    from raysweep.trial.settings import TrialSettings
+    from tests.make_results import PROVENANCE
+
+    ledger = Ledger(folder)
+    usual: dict[str, Any] = {"arch": "gru", "len": 2, "mem": 4, "seed": 0, "eval_sequences": 2}
+    trials = [TrialSettings(**usual, network=NETWORK, options=encoded_options({name: one})) for one in values]
+    with ledger.open_for_writing() as writer:
+        for result in synthetic_results(trials):
+            writer.commit(encode(result, PROVENANCE))
+    return ledger
+
+
+def test_long_options_that_begin_alike_stay_apart(tmp_path: Path) -> None:
+    ledger = own_cells(tmp_path / "s", [100 * "x" + end for end in "ab"])
+    table = heat_table(panels(analyse(ledger)), "exact_match", 0.99)
+    assert len({(row["panel"], row["row"], row["column"]) for row in table}) == 2
+
+
+def test_an_option_may_be_empty_and_zero_has_one_sign(tmp_path: Path) -> None:
+    table = heat_table(panels(analyse(own_cells(tmp_path / "s", ["", "tanh"]))), "exact_match", 0.99)
+    assert {'""', "tanh"} <= {row["row"] for row in table} | {row["column"] for row in table}
+    from raysweep.trial.options import encoded_options
+
+    assert encoded_options({"rate": -0.0}) == encoded_options({"rate": 0.0})
+
+
+@pytest.mark.parametrize("name", ["image", "title", "value", "state"])
+def test_an_option_never_takes_the_name_of_a_tooltips_line(tmp_path: Path, name: str) -> None:
+    chart = draw(own_cells(tmp_path / "s", [1, 2], name), "exact_match").to_json()
+    titles = re.findall(r'"title": "([^"]*)",\s*"type": "nominal"', chart)
+    assert len({titles.count(title) for title in titles}) == 1  # once in each layer
+    assert not {"image", "title"} & set(titles)
+
+
+def test_a_level_that_is_not_reached_is_never_a_bright_cell() -> None:
+    from raysweep.report.figures.heat_cells import scale_of, shown_cells
+
+    cells = cell_of_seeds([100, 100]), cell_of_seeds([0, 0], mem=8)
+    table = heat_table(panels(made_of(*cells)), "epochs_to_reach", 0.99)
+    scale = scale_of(table, "epochs_to_reach")
+    shown = shown_cells(table, "epochs_to_reach", scale, {row["panel"]: "" for row in table}, wide=True)
+    reached, not_reached = sorted(shown, key=lambda row: row["text"].startswith(">"))
+    assert scale.percent(not_reached["colour"]) == 0 < scale.percent(reached["colour"])
+
+
+def test_a_metric_that_there_is_not_is_an_error(rates: Ledger) -> None:
+    for name in ("foo", "accuracy"):
+        with pytest.raises(UsageError, match="there is no metric"):
+            draw(rates, name)
+    with pytest.raises(UsageError, match="give a share from 0 to 1"):
+        figures.heatmap(analyse(rates), "epochs_to_reach", reach=99)
+
+
+def test_a_changed_curve_is_damage(tmp_path: Path) -> None:
+    from raysweep.errors import ResultsError
+
+    content = planned({"arch": ["echo"], "len": [2, 3], "mem": [4], "seed": [0]}, **FEW)
+    trials = trials_of(content)
+    ledger = write_sweep(tmp_path / "s", content, synthetic_results(trials))
+    one, other = (ledger.paths.table("curves", trial.trial_id) for trial in trials)
+    one.write_bytes(other.read_bytes())
+    with pytest.raises(ResultsError, match="raysweep verify"):
+        training_curves(ledger, ledger.committed())

@@ -8,6 +8,7 @@ from raysweep.grid import Grid, grid_from_content, read_grid
 from raysweep.report.plan_report import plan_view
 from raysweep.trial.cost import Measured, RuntimeEstimate, assumed_seconds
 from raysweep.trial.state_index import StateIndex
+from tests.sweeps import drawn
 
 GRIDS = Path(__file__).parents[2] / "grids"
 
@@ -57,6 +58,24 @@ on 31 trials)
   seq2seq  2..8  16, 50, 150, 300   5,000      28     3        25  18 min 2 s
 """
     )
+
+
+def test_a_plan_of_a_part_and_of_what_other_sweeps_have():
+    grid = read_grid(GRIDS / "lengths.yaml", sets=["epochs=100"], only=["arch=echo"])
+    reusable = [trial.trial_id for trial in grid.trials[:8]]
+    done = [trial.trial_id for trial in grid.trials[8:20]]
+    ahead = forecast(grid, done, RuntimeEstimate(), StateIndex({}), reusable)
+    lines = drawn(plan_view(grid, ahead, 2)).splitlines()
+    assert lines[:2] == [
+        "lengths: 56 trials, 12 done, 8 to take from other sweeps, 8 to train, 28 left ",
+        "for later, about 10 s on 2 cores (pace assumed)",
+    ]
+    assert [line.split()[6:10] for line in lines[-2:]] == [["100", "28", "12", "8"], ["100", "28", "0", "0"]]
+    nothing = forecast(grid, done, RuntimeEstimate(), StateIndex({}), [one.trial_id for one in grid.trials])
+    assert drawn(plan_view(grid, nothing, 2)).splitlines()[:2] == [
+        "lengths: 56 trials, 12 done, 16 to take from other sweeps, nothing to train, 28 ",
+        "left for later",
+    ]
 
 
 def test_a_plan_that_is_done():

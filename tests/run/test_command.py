@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raysweep.errors import ClusterError, StorageError, UsageError
+from raysweep.errors import ClusterError, GridError, StorageError, UsageError
 from raysweep.report.page.page import report_page
 from raysweep.run import supervisor
 from raysweep.run.command import run_sweep
 from raysweep.run.request import RunOptions
+from raysweep.run.state import RunState
 from raysweep.store.encoding import encode
 from raysweep.store.ledger import Ledger
 from raysweep.trial.settings import TrialSettings
+from tests.command import tables
 from tests.make_results import PROVENANCE, synthetic_result
 
 GRID = """
@@ -119,6 +121,102 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_starts(sweep: 
     assert not ledger.paths.folder.exists()
 
 
+def test_a_part_of_the_grid_is_trained_and_the_rest_stays_planned(
+    sweep: Any, ledger: Ledger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(ALL, only=("len=2,3",)) == 0
+    assert {one.partition("-mem")[0] for one in ledger.committed()} == {"echo-len2", "echo-len3"}
+    out, err = capfd.readouterr()
+    assert "[2/2] echo len " in out
+    assert "small · 2 of 3 trials" in out
+    assert "4 │ not run" in out
+    assert err == "Left out by --only and not done: 1 trial of the grid\n"
+    assert len(ledger.planned() or ()) == 3
+    assert sweep("", only=("len=2",)) == 0  # no driver is started
+    capfd.readouterr()
+    assert sweep(ALL) == 0
+    assert capfd.readouterr().err == ""
+    record = ledger.record()
+    assert record is not None
+    assert [run.options for run in record.runs] == [("--only len=2,3",), ("--only len=2",), ()]
+
+
+def test_a_part_whose_trials_fail_exits_with_1(sweep: Any, ledger: Ledger) -> None:
+    script = "for trials, ids in rounds():\n    for one in ids: failed(one)\n"
+    assert sweep(script, only=("len=2",), retries=0) == 1
+    assert len(ledger.failures()) == 1
+
+
+def test_what_is_set_is_trained_and_recorded(sweep: Any, ledger: Ledger, tmp_path: Path) -> None:
+    assert sweep(ALL, sets=("len=2..3",), html=tmp_path / "page.html") == 0
+    assert "--set len=2..3" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    record = ledger.record()
+    assert record is not None
+    assert record.content["grid"][0]["len"] == [2, 3]
+    assert record.runs[0].options == ("--set len=2..3",)
+    assert len(ledger.committed()) == len(ledger.planned() or ()) == 2
+
+
+def test_the_command_that_continues_has_the_options(
+    sweep: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--set", "len=[2, 3]", "--only", "len=2", "--reuse", "my results"]
+    monkeypatch.setattr(sys, "argv", ["raysweep", "run", "small.yaml", *options])
+    script = "for trials, ids in rounds():\n    for one in ids: failed(one)\n"
+    assert sweep(script, sets=("len=[2, 3]",), only=("len=2",), retries=0) == 1
+    err = capfd.readouterr().err
+    assert "raysweep run small.yaml --set 'len=[2, 3]' --only len=2 --reuse 'my results'\n" in err
+
+
+def test_trials_of_other_sweeps_are_taken(
+    sweep: Any, ledger: Ledger, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(ALL) == 0
+    other = ledger.paths.folder.rename(tmp_path / "other")
+    assert sweep("", reuse=(other,)) == 0  # no driver is started
+    kinds = ("trials", "predictions", "curves")
+    assert tables(other, *kinds) == tables(ledger.paths.folder, *kinds)
+    record = ledger.record()
+    assert record is not None
+    assert record.runs[0].options == (f"--reuse {other}",)
+    assert capfd.readouterr().err == f"3 trials taken from {other}.\n"
+
+
+def test_what_is_damaged_elsewhere_is_trained(
+    sweep: Any, ledger: Ledger, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(ALL) == 0
+    other = ledger.paths.folder.rename(tmp_path / "other")
+    damaged = sorted((other / "predictions").iterdir())[0]
+    data = damaged.read_bytes()
+    damaged.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
+    assert sweep(ALL, reuse=(other,)) == 0
+    out, err = capfd.readouterr()
+    assert "[3/3] echo len 2" in out
+    assert err == (
+        f"2 trials taken from {other}.\n{damaged}: the file does not match its checksum; not taken\n"
+    )
+    assert ledger.verify().damage == ()
+    assert damaged.read_bytes() != data  # another folder is only read
+
+
+def test_a_part_takes_its_own_trials_alone(sweep: Any, ledger: Ledger, tmp_path: Path) -> None:
+    assert sweep(ALL) == 0
+    other = ledger.paths.folder.rename(tmp_path / "other")
+    assert sweep("", reuse=(other,), only=("len=3",)) == 0
+    assert len(ledger.committed()) == 1
+
+
+def test_options_that_cannot_be_followed_make_nothing(sweep: Any, ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(GridError, match=r"^--set epochs: found 0; .*\n--only len: found 'len'; "):
+        sweep(ALL, sets=("epochs=0",), only=("len",))
+    with pytest.raises(GridError, match=r"^--only len: no trial of the grid has 9; len is 2\.\.4$"):
+        sweep(ALL, only=("len=9",))
+    with pytest.raises(UsageError, match="no sweep has written here"):
+        sweep(ALL, reuse=(tmp_path,))
+    assert not ledger.paths.folder.exists()
+
+
 def test_a_round_that_answered_for_some_is_not_taken_for_done(sweep: Any, ledger: Ledger) -> None:
     script = """
 for number, (trials, ids) in enumerate(rounds()):
@@ -212,6 +310,18 @@ def test_the_end_of_a_driver_keeps_what_came_before(sweep: Any, ledger: Ledger, 
     assert not ledger.paths.lock.exists()
     assert sweep(ALL) == 0
     assert len(ledger.committed()) == 3
+
+
+def test_the_slots_follow_the_nodes_of_a_cluster(sweep: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots: list[int] = []
+    monkeypatch.setattr(RunState, "end_round", lambda self, reason, *, no_worker: slots.append(self.slots))
+    script = """
+for trials, ids in rounds():
+    connection.send(Slots(slots=7))
+    for one in ids: finished(one)
+"""
+    assert sweep(script) == 0
+    assert slots == [7]
 
 
 def test_a_message_out_of_turn_ends_the_run(sweep: Any) -> None:

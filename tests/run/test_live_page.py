@@ -9,7 +9,7 @@ import pytest
 from raysweep.errors import StorageError, UsageError
 from raysweep.run import live_page
 from raysweep.run.live_page import LivePage
-from raysweep.store.output_files import require_writable, write_output
+from raysweep.store.output_files import PAGES, require_writable, write_output
 
 
 class Clock:
@@ -119,7 +119,7 @@ def test_a_file_is_replaced_in_one_step_and_nothing_is_left(tmp_path: Path) -> N
 def test_a_file_may_be_named_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "folder")
-    require_writable(tmp_path / "link" / "page.html")
+    require_writable(tmp_path / "link" / "page.html", PAGES, tmp_path / "results")
     write_output(tmp_path / "link" / "page.html", b"page")
     assert (tmp_path / "folder" / "page.html").read_bytes() == b"page"
 
@@ -127,10 +127,17 @@ def test_a_file_may_be_named_through_a_link(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/dev/null", "/", "missing/page.html"])
 def test_a_device_a_folder_and_a_missing_folder_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=name):
-        require_writable(tmp_path / name)
+        require_writable(tmp_path / name, ("", *PAGES), tmp_path / "results")
+
+
+@pytest.mark.parametrize("name", ["s/sweep.json", "s/page.html", "s/trials/x.htm", "grid.yaml", "page"])
+def test_results_and_files_that_are_no_pages_are_never_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / "s" / "trials").mkdir(parents=True)
+    with pytest.raises(UsageError, match="ends with .html|is in the results folder"):
+        require_writable(tmp_path / name, PAGES, tmp_path / "s")
 
 
 def test_what_cannot_be_written_is_said_without_advice_that_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"page\.html: cannot be written: ") as raised:
-        require_writable(Path("/proc/self/page.html"))
+        require_writable(Path("/proc/self/page.html"), PAGES, Path("results"))
     assert "--results-dir" not in str(raised.value)

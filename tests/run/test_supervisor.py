@@ -17,7 +17,7 @@ from raysweep.errors import ClusterError, StorageError
 from raysweep.protocol import Checkpoint, Ready, Started, Stop
 from raysweep.run import supervisor
 from raysweep.run.signals import ENDING, Signals
-from raysweep.run.supervisor import Driver, Interrupted, Refused, open_log
+from raysweep.run.supervisor import Driver, Interrupted, Refused
 
 HEAD = """
 import os, signal, socket, sys, time
@@ -28,7 +28,7 @@ connection = Connection(socket.socket(fileno=int(sys.argv[1])))
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[BinaryIO]:
-    with open_log(tmp_path / "run.log") as file:
+    with (tmp_path / "run.log").open("wb") as file:
         yield file
 
 
@@ -138,7 +138,7 @@ def test_what_was_sent_before_the_end_is_read_first(start: StartDriver) -> None:
 def test_a_kernel_that_ended_a_process_for_want_of_memory_is_named(
     start: StartDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("raysweep.machine.OomKills.happened", lambda self: True)
+    monkeypatch.setattr("raysweep.control_groups.OomKills.happened", lambda self: True)
     with start("os.kill(os.getpid(), 9)") as driver, pytest.raises(ClusterError, match="memory is used up"):
         driver.receive(until_signal=True)
 
@@ -191,14 +191,3 @@ def test_no_signal_reaches_keeper_and_driver(start: StartDriver) -> None:
         assert all(process.is_running() and process.status() != "zombie" for process in processes)
         assert len({os.getsid(process.pid) for process in processes}) == 1
         assert os.getsid(driver._keeper.pid) != os.getsid(0)
-
-
-def test_the_log_is_a_file_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="the log of the run cannot be written"):
-        open_log(tmp_path)
-    os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(StorageError, match="fifo"):
-        open_log(tmp_path / "fifo")
-    (tmp_path / "run.log").write_text("of the run before")
-    open_log(tmp_path / "run.log").close()
-    assert (tmp_path / "run.log").read_text() == ""

@@ -8,6 +8,7 @@ import altair as alt
 from raysweep.analysis.aggregate import Cell
 from raysweep.analysis.figure_tables import Row
 from raysweep.analysis.panels import Panels
+from raysweep.errors import UsageError
 from raysweep.report.figures.look import text_width, wrapped
 from raysweep.text import count
 
@@ -23,6 +24,25 @@ _TITLES: Final = {
 }
 
 
+_TAKEN: Final = frozenset(
+    {
+        *("title", "image"),  # which Vega's tooltips draw in their own way
+        *(
+            "value",
+            "state",
+            "seeds",
+            "panel",
+            "exact-match",
+            "95 % interval",
+            "position",
+            "accuracy",
+            "epoch",
+        ),
+        *("epochs", "loss", "says", "share", "count", "of the wrong positions", "wrong", "kind"),
+    }
+)
+"""Titles of tooltips that no option may have."""
+
 _BOLD: Final = 1.08
 """How much wider bold letters are."""
 
@@ -33,7 +53,18 @@ def title_of(setting: str) -> str:
     >>> title_of("mem"), title_of("layers"), title_of("eval_every")
     ('MEM (units per layer)', 'layers', 'eval every')
     """
-    return _TITLES.get(setting, setting.replace("_", " "))
+    title = _TITLES.get(setting, setting.replace("_", " "))
+    return f"{title} (option)" if title in _TAKEN else title
+
+
+def require_metric(metric: str, known: Sequence[str]) -> None:
+    """Raise an error if a figure has no such metric.
+
+    Raises:
+        UsageError: it has not; the message names those that it has.
+    """
+    if metric not in known:
+        raise UsageError(f"there is no metric {metric!r}; use {' or '.join(known)}")
 
 
 def short_title_of(setting: str) -> str:

@@ -1,14 +1,14 @@
 """Learning curves: the mean over seeds, and a band from the lowest to the highest seed."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import altair as alt
 
 from raysweep.analysis.aggregate import Cell, SweepAnalysis
 from raysweep.analysis.figure_tables import CurveMetric, Row, curve_table, require_results
 from raysweep.analysis.panels import panels
-from raysweep.report.figures.axes import inline, layered, seeds_text
+from raysweep.report.figures.axes import inline, layered, require_metric, seeds_text
 from raysweep.report.figures.look import SCREEN, Chart, Look
 from raysweep.report.figures.multiples import Multiples, arranged, fill_colors, line_colors
 
@@ -54,6 +54,7 @@ def curves(
     Raises:
         UsageError: the sweep has no such setting, or no result yet.
     """
+    require_metric(metric, get_args(CurveMetric))
     grid = panels(analysis, rows, columns, only_longest=True)
     require_results(grid)
     table = curve_table(grid, points, metric)

@@ -46,7 +46,10 @@ def scale_of(table: Sequence[Row], metric: HeatMetric) -> Scale:
     """Return the scale of a metric's values."""
     if metric in ("exact_match", "position_accuracy"):
         return Scale(0, 1, logarithmic=False, rising=True)
-    values = [row["value"] for row in table if row["value"] is not None] or [1]
+    known = [row for row in table if row["value"] is not None]
+    # Epochs after which the level is not reached are no values of the scale, if there are others.
+    reached = [row for row in known if not row["above"]]
+    values = [row["value"] for row in reached or known] or [1]
     low, high = min(values), max(values)
     wide = low > 0 and (metric == "epochs_to_reach" or high / low > _WIDE_RANGE)
     return Scale(low, high if high > low else 2 * low + 1, logarithmic=wide, rising=False)
@@ -78,9 +81,10 @@ def shown_cells(
             "row": row["row"],
             "column": row["column"],
             "value": row["value"],
+            "colour": scale.high if row["above"] else row["value"],
             "text": cell_text(row, metric, wide=wide),
             "full": cell_text(row, metric, wide=True),
-            "ink": "none" if row["value"] is None else _INKS[heat_ink(scale.percent(row["value"]))],
+            "ink": "none" if row["value"] is None else _ink(row, scale),
             "exact": None if row["exact_match"] is None else share(row["exact_match"]),
             "interval": None if row["low"] is None else interval_ends(row["low"], row["high"]),
             "seeds": row["seeds"],
@@ -88,6 +92,10 @@ def shown_cells(
         }
         for row in table
     ]
+
+
+def _ink(row: Row, scale: Scale) -> str:
+    return _INKS[heat_ink(scale.percent(scale.high if row["above"] else row["value"]))]
 
 
 def notes(shown: Sequence[Row], *, wide: bool) -> str:

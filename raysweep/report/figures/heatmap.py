@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import altair as alt
 
@@ -10,6 +10,7 @@ from raysweep.analysis.aggregate import SweepAnalysis
 from raysweep.analysis.evaluations import REACH
 from raysweep.analysis.figure_tables import HeatMetric, Row, heat_table
 from raysweep.analysis.panels import Panels, panels, value_text
+from raysweep.errors import UsageError
 from raysweep.report.figures.axes import (
     balanced,
     header,
@@ -17,6 +18,7 @@ from raysweep.report.figures.axes import (
     inline,
     layered,
     panel_names,
+    require_metric,
     seeds_text,
     title_of,
     title_within,
@@ -28,6 +30,9 @@ from raysweep.text import count, level
 
 _INKS: Final = {"dark": {"color": "#000000"}, "light": {"color": "#ffffff"}}
 """Colours of the numbers on bright and on dark cells."""
+
+_NARROWEST: Final = 2
+"""Least width of a cell."""
 
 _WIDEST: Final = 9
 """Greatest width of a cell, in sizes of its letters."""
@@ -53,8 +58,11 @@ def heatmap(
         look: size, letters and theme.
 
     Raises:
-        UsageError: the sweep has no such setting.
+        UsageError: the sweep has no such setting, or there is no such metric or level.
     """
+    require_metric(metric, get_args(HeatMetric))
+    if not 0 <= reach <= 1:
+        raise UsageError(f"found the level {reach}; give a share from 0 to 1, such as 0.9")
     grid = panels(analysis, rows, columns, only_longest=metric == "epochs_to_reach")
     table = heat_table(grid, metric, reach)
     layout = _layout(grid, table, metric, look)
@@ -99,7 +107,7 @@ def _layout(grid: Panels, table: Sequence[Row], metric: HeatMetric, look: Look) 
     epochs = {count(panel.epochs, "epoch") for panel in grid.panels if panel.epochs is not None}
     panel = max(across * short, heading_width(grid, size, *epochs))
     per_line = balanced(len(grid.panels), int((room + size) // (panel + size)))
-    cell = min((room - (per_line - 1) * size) / per_line / across, _WIDEST * size)
+    cell = max(min((room - (per_line - 1) * size) / per_line / across, _WIDEST * size), _NARROWEST)
     return _Layout(per_line, cell, wide=wide <= cell, numbers=short <= cell)
 
 
@@ -156,7 +164,7 @@ def _cells(
             state="state",
         ),
     )
-    color = alt.Color("value:Q", scale=scale.of_altair(), legend=legend)
+    color = alt.Color("colour:Q", scale=scale.of_altair(), legend=legend)
     layers = [base.transform_filter("isValid(datum.value)").mark_rect().encode(color=color)]
     inks: dict[str, dict[str, Any]] = {"none": {}, **(_INKS if layout.numbers else {})}
     for ink, fixed in inks.items():

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from raysweep.analysis.aggregate import Cell, SweepAnalysis
@@ -56,8 +57,8 @@ def cells_table(analysis: SweepAnalysis, reach: float) -> Html:
     """Lay out the table; a row's radio button chooses the cell whose examples are shown."""
     names = shown_settings(analysis)
     columns = [*map(_setting_column, names), *_figures(reach)]
-    if any(map(cell_notes, analysis.cells)):
-        columns.append(_Column("Notes", _notes, numeric=False))
+    if any(cell_notes(cell, analysis) for cell in analysis.cells):
+        columns.append(_Column("Notes", partial(_notes, analysis=analysis), numeric=False))
     head = tag("tr", tag("th", tag("span", "Choose", class_="hidden"), scope="col"), *map(_head, columns))
     chosen = _most_telling(analysis.cells)
     rows = [
@@ -171,11 +172,11 @@ def _seeds(cell: Cell) -> Html:
     return tag("td", ranges(cell.seeds) or "–", data_name="seeds", data_value=json.dumps(len(cell.seeds)))
 
 
-def _notes(cell: Cell) -> Html:
-    return tag("td", cell_notes(cell), class_="notes")
+def _notes(cell: Cell, *, analysis: SweepAnalysis) -> Html:
+    return tag("td", cell_notes(cell, analysis), class_="notes")
 
 
-def cell_notes(cell: Cell) -> Html:
+def cell_notes(cell: Cell, analysis: SweepAnalysis) -> Html:
     """Say how a cell departs from what was planned; nothing if it does not."""
     counts = (("diverged", cell.diverged), ("failed", cell.failed), ("not run", cell.missing))
     parts: list[object] = [
@@ -183,10 +184,10 @@ def cell_notes(cell: Cell) -> Html:
         for word, seeds in counts
         if seeds
     ]
-    if not cell.planned:
+    if analysis.plan_known and not cell.planned:
         parts.append(tag("span", "no longer in the grid", class_="badge"))
     elif cell.unplanned:
         parts.append(tag("span", f"seeds {ranges(cell.unplanned)} no longer in the grid", class_="badge"))
-    if not cell.deterministic:
+    if cell.deterministic is False:
         parts.append(tag("span", NOT_REPRODUCIBLE, class_="badge"))
     return joined(parts)

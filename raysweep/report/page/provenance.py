@@ -58,6 +58,7 @@ def _run(run: Run) -> Html:
     )
     facts = {
         "Time": _time(run),
+        **({"Options": ", ".join(run.options)} if run.options else {}),
         "Host": joined([run.host, " · ", run.cpu_model]),
         "Commit": commit,
         "Versions": " · ".join(f"{name} {version}" for name, version in run.versions.items()) or "unknown",

@@ -1,0 +1,95 @@
+"""Selection of a part of a grid's trials: `--only KEY=VALUES`."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from raysweep.grid.given import Given
+from raysweep.grid.keys import hint, shown_key
+from raysweep.grid.nodes import Items, Node, Problem, Scalar
+from raysweep.grid.values import FIELDS, either, found, range_of
+from raysweep.text import plain, ranges
+from raysweep.trial.settings import TrialSettings
+
+_MOST_NAMED: Final = 3
+"""Values without a trial that a message names; it counts the others."""
+
+
+def selected(
+    trials: Sequence[TrialSettings], only: Mapping[Given, Node], problems: list[Problem]
+) -> tuple[TrialSettings, ...]:
+    """Return the trials that have, for every option, one of its values.
+
+    Args:
+        trials: all trials of the grid.
+        only: values of `--only`; some trial must have each of them.
+        problems: list to which problems are added.
+    """
+    kept: Sequence[TrialSettings] = trials
+    before = len(problems)
+    for one, node in only.items():
+        values = dict.fromkeys((type(v), v) for v in (_value(t, one.key) for t in trials))
+        has = [value for _, value in values if value is not None]
+        if message := _problem(one.key, node, has, trials):
+            problems.append(one.problem(message))
+        chosen = {(type(value), value) for value in has if _among(value, node)}
+        kept = [trial for trial in kept if (type(v := _value(trial, one.key)), v) in chosen]
+    if not kept and len(problems) == before:
+        last = [*only][-1]
+        others = " and ".join(one.text for one in [*only][:-1])
+        problems.append(last.problem(f"no trial of the grid has this and {others}; leave out one of them"))
+    return tuple(kept)
+
+
+def _value(trial: TrialSettings, name: str) -> Any:
+    """Return the value of a setting or an option; None if the trial has no such option."""
+    return getattr(trial, name) if name in FIELDS else trial.option_values.get(name)
+
+
+def _problem(name: str, node: Node, has: Sequence[Any], trials: Sequence[TrialSettings]) -> str | None:
+    """Say what is wrong with an option, given the values that the trials have."""
+    if not has:
+        return hint(name, (*FIELDS, *dict.fromkeys(o for trial in trials for o in trial.option_values)))[0]
+    if (whole := range_of(node)) is not None:
+        count = len(whole) - sum(type(value) is int and value in whole for value in has)
+        some = [str(value) for value in islice((v for v in whole if v not in has), _MOST_NAMED)]
+    else:
+        lacking = [one for one in _each(node) if not any(_is(value, one) for value in has)]
+        count, some = len(lacking), list(map(_text, lacking[:_MOST_NAMED]))
+    if not count and whole != range(0):
+        return None
+    there_are = _listed(has)
+    if whole == range(0):
+        return f"found a range that runs backwards; {name} is {there_are}"
+    more = f" and {count - len(some):,} more" if count > len(some) else ""
+    return f"no trial of the grid has {', '.join(some)}{more}; {name} is {there_are}"
+
+
+def _listed(values: Sequence[Any]) -> str:
+    if all(type(value) is int for value in values):
+        return ranges(values, to="..")
+    return either([plain(value) for value in values])
+
+
+def _text(node: Node) -> str:
+    """Return a value as it is written, on one short line."""
+    return shown_key(node.text) if isinstance(node, Scalar) else found(node)
+
+
+def _among(value: Any, node: Node) -> bool:
+    """Return whether a value is one of those that an option gives."""
+    if (whole := range_of(node)) is not None:
+        return type(value) is int and value in whole
+    return any(_is(value, one) for one in _each(node))
+
+
+def _each(node: Node) -> Sequence[Node]:
+    return node.items if isinstance(node, Items) else (node,)
+
+
+def _is(value: Any, node: Node) -> bool:
+    """Return whether a node is a value: 1 and 1.0 are equal, 1 and true are not."""
+    if not isinstance(node, Scalar):
+        return False
+    alike = isinstance(value, bool) == isinstance(node.value, bool)
+    return (alike and value == node.value) or (isinstance(value, str) and value == node.text)
