@@ -466,3 +466,10 @@ def test_a_terminal_is_still_drawn_on() -> None:
         assert not draws_in_place(Console(file=file, force_terminal=True, _environ={"TERM": "dumb"}))
     with Path(os.devnull).open("w") as file:
         assert not draws_in_place(Console(file=file, _environ={"FORCE_COLOR": "1", "TERM": "xterm"}))
+
+
+def test_every_message_that_mentions_a_log_says_where_it_is() -> None:
+    for path in Path(raysweep.__file__).parent.rglob("*.py"):
+        source = re.sub(r'""".*?"""|#[^\n]*', "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for text in re.findall(r'"[^"\n]*"', source):
+            assert not re.search(r"\b(the|its|a) log\b(?! of)", text), (path.name, text)

@@ -37,6 +37,15 @@ def board(run: Snapshot = RUN) -> Scoreboard:
     return Scoreboard(lambda: run)
 
 
+@pytest.mark.parametrize("width", [20, 30, 45, 55])
+def test_no_number_of_a_running_trial_is_cut_off_on_a_narrow_terminal(width: int) -> None:
+    lines = drawn(board(), width).splitlines()
+    assert all(len(line) <= width for line in lines)
+    text = " ".join(" ".join(lines).split())
+    assert "1/6 · 1 failed · 03:12 elapsed, ~04:05 left" in text
+    assert "seq2seq len 4 mem 300 · 3,250/5,000 · loss 2.11 acc 0.33" in text
+
+
 def test_the_board_at_80_columns() -> None:
     lines = [line.rstrip() for line in drawn(board()).splitlines()]
     assert all(len(line) <= 80 for line in lines)
