@@ -137,13 +137,11 @@ class Slots:
         """Return from when on every slot has trained a trial, and until when there was one for each."""
         return max(each[0][-1][2] for each in self.trials.values()), max(at for at, _ in self.begun)
 
-    def figures(self, begin: float, end: float, scale: float) -> Figures:
-        """Add up what the slots did in a window of time.
+    def figures(self, begin: float, end: float, actors: int) -> Figures:
+        """Add up what so many actors did in a window of time.
 
-        Args:
-            begin: of the window.
-            end: of the window.
-            scale: how many slots an actor stands for.
+        If an actor does not come up within a minute, as while 100 of them start on two cores, its trial goes
+        to another one: there may have been more processes, but no more at a time.
         """
         in_slices = planned = 0.0
         reports: list[float] = []
@@ -160,11 +158,11 @@ class Slots:
                         (reports if number else changes).append(began - before)
                     before = ended
                 finished += begin <= (before or 0.0) <= end
-        total = (end - begin) * len(self.trials)
+        total = (end - begin) * actors
         each = np.mean(reports) * len(reports) / len(changes) + np.mean(changes)
         return {
             "window_s": end - begin,
-            "actors": len(self.trials),
+            "processes": len(self.trials),
             "reports_per_s": len(reports) / (end - begin),
             "trials_per_s": finished / (end - begin),
             "no_core_share": (in_slices - planned) / total,
@@ -233,7 +231,7 @@ def simulate(slots: int, actors: int, trials_each: int = 20) -> Figures:
         figures = {
             "slots": slots,
             "report_every_s": every_s,
-            **seen.figures(begin, end, scale),
+            **seen.figures(begin, end, actors),
             **load.figures(begin, end),
             **_compare(sandbox),
         }

@@ -18,7 +18,7 @@ import ray
 
 from raysweep.control_groups import OomKills
 from raysweep.driver.address import PORT, names_a_port
-from raysweep.driver.ray_patches import start_fewer_processes, start_log_monitor
+from raysweep.driver.ray_patches import start_fewer_processes
 from raysweep.driver.trust import check_answers, check_trust
 from raysweep.driver.variables import SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.driver.watchdog import Lost, watch_addresses, watch_children
@@ -116,7 +116,6 @@ def _start_private(resources: Resources, cpus: int | None, folder: Path, lost: L
         # Ray lets everybody write there; the folder itself stays closed.
         _temp_dir=str(folder / "r"),
     )
-    start_log_monitor()
 
 
 def _join(address: str, lost: Lost, *, trusted: bool) -> None:

@@ -22,7 +22,7 @@ def require_savable(settings: TrialSettings, network: NetworkFunction | None, pa
         StorageError: the file cannot be written.
         NetworkError: Keras cannot save the user's network.
     """
-    with _saved(build_model(settings, network), settings.arch, path):
+    with _saved(_built(settings, network), settings.arch, path):
         pass
 
 
@@ -44,15 +44,20 @@ def save_model(training: Training, network: NetworkFunction | None, path: Path) 
         StorageError: the file cannot be written.
         NetworkError: Keras cannot save the user's network.
     """
-    model = build_model(training.settings, network)
+    model = _built(training.settings, network)
     model.set_weights(training.weights)
-    model.optimizer.build(model.trainable_variables)  # else Keras warns when it loads the file
     with _saved(model, training.settings.arch, path) as temporary:
         loads = _loads(temporary)
         if os.path.lexists(path):
             raise UsageError(f"{path}: written by somebody else meanwhile; give a new file")
         temporary.rename(path)
     return loads
+
+
+def _built(settings: TrialSettings, network: NetworkFunction | None) -> Any:
+    model = build_model(settings, network)
+    model.optimizer.build(model.trainable_variables)  # else Keras warns when it loads the file
+    return model
 
 
 @contextmanager

@@ -40,7 +40,8 @@ def build_network(settings: TrialSettings, network: SourcedNetwork | GivenNetwor
     if not isinstance(model, keras.Model):
         raise NetworkError(f"{place} returns {_described(model)}; return the keras.Model")
     _check_inputs(place, model, (settings.batch_size, settings.n_in, settings.vocab))
-    window = np.zeros((settings.batch_size, settings.n_in, settings.vocab), np.float32)
+    symbols = np.arange(settings.batch_size * settings.n_in).reshape(-1, settings.n_in) % settings.vocab
+    window = np.eye(settings.vocab, dtype=np.float32)[symbols]
     with in_user_code(code.co_filename, f"the model of {settings.arch} failed"):
         outputs = model(window, training=False)
         reset_states(model)

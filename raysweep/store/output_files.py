@@ -42,15 +42,15 @@ def write_output(path: Path, data: bytes) -> None:
         StorageError: the file cannot be written.
     """
     with _folder_of(path) as folder:
-        folder.put(path.name, data)
+        folder.put(path.resolve().name, data)
 
 
 @contextmanager
 def _folder_of(path: Path) -> Iterator[Folder]:
     """Open the folder of a file, through links if there are any: the user named it."""
     try:
-        parent = path.parent.resolve()
-        if not parent.is_dir():
+        parent = path.resolve().parent
+        if not path.parent.is_dir():
             raise UsageError(f"{path}: there is no folder {path.parent}; create it, or give another file")
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             raise UsageError(f"{path}: not a regular file; give the name of a file")

@@ -223,7 +223,7 @@ def test_a_changed_file_is_a_new_network_and_the_old_one_is_kept(
     path.write_bytes(original + b"# changed\r\n")
     new = sha256_of(path)
     write_grid(folder, SUBSET, "subset.yaml")
-    said = "nets.py has changed: 1 trial of Gru_2 is new, 3 finished trials of an earlier version stay."
+    said = "nets.py has changed: 1 trial of Gru_2 is new, 3 finished trials of another version stay."
     plan = raysweep("plan", "subset.yaml", cwd=folder)
     assert said in " ".join(plan.stdout.split()) + plan.stderr
     done = raysweep("run", "subset.yaml", cwd=folder)

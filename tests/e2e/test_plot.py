@@ -1,5 +1,6 @@
 """`raysweep plot` as a user runs it, and charts in a plain Python session."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,10 +89,9 @@ def test_a_file_is_replaced_whole_or_kept(
     file = tmp_path / "figure.svg"
     file.write_text("old")
     with monkeypatch.context() as patch:
-        patch.setattr(
-            Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-        )
-        with pytest.raises(StorageError, match=r"cannot write .*figure.svg: No space left on device"):
+        patch.setattr(os, "replace", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+        patch.setattr(os, "rename", os.replace)
+        with pytest.raises(StorageError, match=r"figure.svg: cannot be written: No space left"):
             plot(ledger, Plot(), file)
     assert file.read_text() == "old"
     assert [*tmp_path.iterdir()] == [file]

@@ -446,7 +446,7 @@ WRONG = [
     ("a tensor", r": wrong returns an object of type EagerTensor; return"),
     ("another shape", r": wrong returns a model with outputs of shape \(7, 3, 12\); return .*\(7, 2, 12\)"),
     ("several outputs", r": wrong returns a model with an object of type (list|tuple) as output; return one"),
-    ("logits", r": wrong returns a model whose outputs are no probabilities .*softmax over vocab"),
+    ("logits", r": wrong returns a model whose outputs are no probabilities: .*softmax over vocab"),
     ("no weights", r": wrong returns a model without trainable weights"),
     ("half precision", r": wrong returns a model with weights of float16; use float32"),
     ("double precision", r": wrong returns a model with weights of float64; use float32"),

@@ -176,7 +176,7 @@ def test_a_state_of_more_epochs_than_the_trial_has_is_refused(steps: CompiledSte
         ({"layout": 0}, "made by another version of raysweep's training"),
         ({"source": "x"}, "made by another version of raysweep's training"),
         ({"versions": {"tensorflow": "2.19.0"}}, r"made with tensorflow 2\.19\.0.*, here tensorflow 2"),
-        ({"threads": 2}, "made with cpu = 2, here"),
+        ({"threads": 2}, "made with cpu = 2; call raysweep.configure_threads"),
         ({"cpu_model": "a 486"}, "made on a 486, cpu, here"),
         ({"device": "a GPU"}, r"made on .*, a GPU, here .*, cpu"),
     ],

@@ -133,7 +133,7 @@ def test_a_device_a_folder_and_a_missing_folder_are_refused(tmp_path: Path, name
 @pytest.mark.parametrize("name", ["s/sweep.json", "s/page.html", "s/trials/x.htm", "grid.yaml", "page"])
 def test_results_and_files_that_are_no_pages_are_never_replaced(tmp_path: Path, name: str) -> None:
     (tmp_path / "s" / "trials").mkdir(parents=True)
-    with pytest.raises(UsageError, match="ends with .html|is in the results folder"):
+    with pytest.raises(UsageError, match=r"ends with \.html|is in the results folder"):
         require_writable(tmp_path / name, PAGES, tmp_path / "s")
 
 
