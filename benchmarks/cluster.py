@@ -140,8 +140,8 @@ class Slots:
     def figures(self, begin: float, end: float, actors: int) -> Figures:
         """Add up what so many actors did in a window of time.
 
-        If an actor does not come up within a minute, as while 100 of them start on two cores, its trial goes
-        to another one: there may have been more processes, but no more at a time.
+        While 100 of them start on two cores, some end and others take their places: there may have been more
+        processes, but no more at a time.
         """
         in_slices = planned = 0.0
         reports: list[float] = []
