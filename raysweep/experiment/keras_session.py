@@ -87,14 +87,19 @@ def _restore(state: tuple[Any, ...]) -> None:
     eager._thread_local_data.function_call_options = None  # made of them
 
 
+def set_usual_types(keras: Any) -> None:
+    """Set what keras.json, or a networks file, may have changed."""
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(EPSILON)
+    keras.config.set_image_data_format("channels_last")
+
+
 @contextmanager
 def _configuration(keras: Any) -> Iterator[None]:
-    """Set what keras.json may have changed."""
+    """Set the usual types within the block."""
     config = keras.config
     before = config.floatx(), config.epsilon(), config.image_data_format()
-    config.set_floatx("float32")
-    config.set_epsilon(EPSILON)
-    config.set_image_data_format("channels_last")
+    set_usual_types(keras)
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ import numpy as np
 from raysweep.architectures.interface import LayerWeight
 from raysweep.errors import NetworkError
 from raysweep.experiment.backend import import_keras
+from raysweep.experiment.keras_session import set_usual_types
 from raysweep.experiment.network_module import GivenNetwork, SourcedNetwork
 from raysweep.experiment.user_code import in_user_code
 from raysweep.trial.network import STANDARD
@@ -31,12 +32,14 @@ def build_network(settings: TrialSettings, network: SourcedNetwork | GivenNetwor
         NetworkError: the function fails, or returns no such model.
     """
     keras, function = import_keras(), network.function()
+    set_usual_types(keras)  # whatever the file has set
     code = function.__code__
     place = f"{code.co_filename}:{code.co_firstlineno}: {settings.arch}"
     taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     standard = {name: getattr(settings, name) for name in STANDARD if name in taken}
     with in_user_code(code.co_filename, f"{settings.arch} failed"):
         model = function(**standard, **settings.option_values)
+    set_usual_types(keras)
     if not isinstance(model, keras.Model):
         raise NetworkError(f"{place} returns {_described(model)}; return the keras.Model")
     _check_inputs(place, model, (settings.batch_size, settings.n_in, settings.vocab))
