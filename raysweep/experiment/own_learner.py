@@ -74,6 +74,7 @@ class OwnLearner:
                     self._evaluate.get_concrete_function(),
                 ]
         self._others = self._other_variables(traced)
+        self._forms = [(array.shape, array.dtype) for array in self.arrays()]
         kept = [*self._others, *(weight.value for weight in self._weights)]
         shared = any(_number(variable) < before for variable in kept)
         shape = _shape(settings)
@@ -142,13 +143,12 @@ class OwnLearner:
 
     def load(self, arrays: Sequence[Any]) -> None:
         """Go on from a copy."""
-        expected = [(array.shape, array.dtype) for array in self.arrays()]
         # NumPy's files know no bfloat16: its bytes come back as they are.
         arrays = [
             array.view(kind) if array.dtype.kind == "V" and array.dtype.itemsize == kind.itemsize else array
-            for array, (_, kind) in zip(arrays, expected, strict=True)
+            for array, (_, kind) in zip(arrays, self._forms, strict=True)
         ]
-        if [(array.shape, array.dtype) for array in arrays] != expected:
+        if [(array.shape, array.dtype) for array in arrays] != self._forms:
             raise ValueError("arrays of unexpected shapes or types")
         trained = 3 * len(self._weights)
         handles = [handle for group in self._adam for handle in group]
