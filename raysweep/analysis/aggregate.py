@@ -18,6 +18,7 @@ from raysweep.analysis.evaluations import (
 )
 from raysweep.analysis.interval import Interval
 from raysweep.analysis.slips import PooledSlips, pooled_slips
+from raysweep.architectures import architecture_of
 from raysweep.store.counts import SETTING_NAMES, TrialCounts
 from raysweep.store.ledger import Failure, Ledger
 from raysweep.trial.settings import TrialSettings
@@ -67,6 +68,12 @@ class Cell:
     def epochs_to_reach(self, reach: float) -> EpochsToReach:
         """Return the epochs until the seeds reach a level of exact-match, 0 to 1."""
         return epochs_to_reach(self.counts, self.settings["epochs"], len(self.diverged), reach)
+
+    @property
+    def has_usual_n_in(self) -> bool:
+        """Return whether `n_in` is the architecture's default for LEN."""
+        usual = architecture_of(self.settings["arch"]).usual_n_in(self.settings["len"])
+        return bool(self.settings["n_in"] == usual)
 
     @property
     def slips(self) -> PooledSlips | None:
@@ -126,6 +133,16 @@ class SweepAnalysis:
     """The last failure of each failed trial."""
     plan_known: bool
     """True if the latest grid could be read from the folder's record."""
+
+    @property
+    def current(self) -> list[Cell]:
+        """Cells of the latest grid; every cell, if no grid is known."""
+        return [cell for cell in self.cells if cell.planned or not self.plan_known]
+
+    @property
+    def former(self) -> list[Cell]:
+        """Cells that are no longer in the grid."""
+        return [cell for cell in self.cells if not cell.planned and self.plan_known]
 
     @property
     def changed_networks(self) -> set[str]:

@@ -106,7 +106,7 @@ def compare(a: Ledger, b: Ledger, only: Mapping[str, str] | None = None) -> Comp
     """
     analyses = analyse(a), analyse(b)
     require_known([cell for analysis in analyses for cell in analysis.cells], only or {})
-    groups = matched(*(selected(_asked_for(analysis), only or {}) for analysis in analyses))
+    groups = matched(*(selected(analysis.current, only or {}) for analysis in analyses))
     return Comparison(
         *analyses,
         groups=tuple(
@@ -118,11 +118,6 @@ def compare(a: Ledger, b: Ledger, only: Mapping[str, str] | None = None) -> Comp
         ),
         bytes=_bytes(a, b),
     )
-
-
-def _asked_for(analysis: SweepAnalysis) -> list[Cell]:
-    """Return the cells of the latest grid; all, if no grid is known."""
-    return [cell for cell in analysis.cells if cell.planned or not analysis.plan_known]
 
 
 def _bytes(a: Ledger, b: Ledger) -> Bytes:

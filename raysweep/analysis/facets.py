@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, Final
 
 from raysweep.analysis.aggregate import CELL_SETTINGS, Cell
-from raysweep.architectures import architecture_of
 from raysweep.text import count, setting
 from raysweep.trial.options import flattened
 from raysweep.trial.settings import TrialSettings
@@ -115,14 +114,14 @@ def _facets_of(arch: str, cells: Iterable[Cell], axes: Sequence[str], always_sho
     groups: dict[_Key, dict[tuple[int, int], Cell]] = defaultdict(dict)
     separated: set[_Key] = set()
     for part in alike.values():
-        usual = {cell.settings["n_in"] for cell in part if _has_usual_n_in(cell)}
-        explicit = {cell.settings["n_in"] for cell in part if not _has_usual_n_in(cell)}
+        usual = {cell.settings["n_in"] for cell in part if cell.has_usual_n_in}
+        explicit = {cell.settings["n_in"] for cell in part if not cell.has_usual_n_in}
         # If the only usual n_in is also explicit for other LENs, all its cells make one whole facet.
         stays = len(usual) > 1 or not usual <= explicit
         for cell in part:
             settings = cell.settings
             key = own = _key(cell, axes, settings["n_in"])
-            if stays and _has_usual_n_in(cell):
+            if stays and cell.has_usual_n_in:
                 key = _key(cell, axes, _USUAL_N_IN)
                 separated.add(own)
             groups[key][settings["len"], settings["mem"]] = cell
@@ -147,11 +146,6 @@ def _in_order(key: _Key) -> list[tuple[object, ...]]:
 def _key(cell: Cell, axes: Sequence[str], n_in: int | str) -> _Key:
     settings = flattened(cell.settings)
     return tuple(n_in if name == "n_in" else settings.get(name) for name in axes)
-
-
-def _has_usual_n_in(cell: Cell) -> bool:
-    settings = cell.settings
-    return bool(settings["n_in"] == architecture_of(settings["arch"]).usual_n_in(settings["len"]))
 
 
 def _facet(

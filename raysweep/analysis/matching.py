@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from raysweep.analysis.aggregate import CELL_SETTINGS, Cell
-from raysweep.architectures import architecture_of
 from raysweep.errors import UsageError
 from raysweep.text import clean_text
 from raysweep.trial.options import SHOWN_DIGITS, flattened
@@ -97,7 +96,7 @@ def _values(cell: Cell) -> _Values:
     """Return the values that a cell is matched by; options as JSON, because 1, 1.0 and true are equal."""
     settings = cell.settings
     values = {name: settings[name] for name in CELL_SETTINGS if name != "options"}
-    if settings["n_in"] == architecture_of(settings["arch"]).usual_n_in(settings["len"]):
+    if cell.has_usual_n_in:
         values["n_in"] = DEFAULT
     return values | dict(settings["options"])
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from raysweep.analysis.aggregate import Cell, SweepAnalysis
 from raysweep.analysis.facets import longest
-from raysweep.architectures import architecture_of
 from raysweep.errors import UsageError
 from raysweep.text import one_line, setting
 from raysweep.trial.options import flattened
@@ -129,7 +128,7 @@ def panels(
     Raises:
         UsageError: the sweep has no such setting, or both axes are the same.
     """
-    cells = [cell for cell in analysis.cells if cell.planned or not analysis.plan_known]
+    cells = analysis.current
     if not cells:
         raise UsageError("no trial of the latest grid has a result yet; there is nothing to draw")
     _require_known(cells, {"rows": rows, "columns": columns})
@@ -162,19 +161,14 @@ def _read(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     """Return the settings of each cell; an `n_in` that is the default for LEN is not a difference."""
     n_in: dict[tuple[str, bool], set[int]] = defaultdict(set)
     for cell in cells:
-        n_in[cell.settings["arch"], _has_usual_n_in(cell)].add(cell.settings["n_in"])
+        n_in[cell.settings["arch"], cell.has_usual_n_in].add(cell.settings["n_in"])
     read = []
     for cell in cells:
         usual, explicit = (n_in[cell.settings["arch"], one] for one in (True, False))
         # If the only usual n_in is explicit for other LENs, the grid has set it for all.
-        default = _has_usual_n_in(cell) and (len(usual) > 1 or not usual <= explicit)
+        default = cell.has_usual_n_in and (len(usual) > 1 or not usual <= explicit)
         read.append(flattened(cell.settings) | ({"n_in": _USUAL} if default else {}))
     return read
-
-
-def _has_usual_n_in(cell: Cell) -> bool:
-    settings = cell.settings
-    return bool(settings["n_in"] == architecture_of(settings["arch"]).usual_n_in(settings["len"]))
 
 
 def _varying(settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -42,11 +42,10 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float
     Raises:
         UsageError: no cell has this MEM.
     """
-    planned = [cell for cell in analysis.cells if cell.planned or not analysis.plan_known]
+    planned = analysis.current
     changed = analysis.changed_networks
     current = facets(planned, changed)
-    unplanned = [cell for cell in analysis.cells if not cell.planned and analysis.plan_known]
-    former = facets(unplanned, changed)
+    former = facets(analysis.former, changed)
     positions = position_table(current, former, mem)
     timed = epochs_facets(planned, changed)
     parts: list[RenderableType] = [Group(*_header(analysis)), *heat_maps(current)]

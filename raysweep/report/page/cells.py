@@ -8,7 +8,6 @@ from functools import partial
 from typing import Final
 
 from raysweep.analysis.aggregate import Cell, SweepAnalysis
-from raysweep.architectures import architecture_of
 from raysweep.report.footnotes import NOT_REPRODUCIBLE
 from raysweep.report.page.markup import Html, joined, tag, void
 from raysweep.text import interval_ends, level, number, ranges, share
@@ -35,15 +34,10 @@ def shown_settings(analysis: SweepAnalysis) -> list[str]:
         for name, value in flattened(cell.settings).items():
             seen[cell.settings["arch"], name].add(value)
     varying = {name for (_, name), values in seen.items() if len(values) > 1}
-    if all(_has_usual_n_in(cell) for cell in analysis.cells):
+    if all(cell.has_usual_n_in for cell in analysis.cells):
         varying.discard("n_in")  # which follows from LEN
     others = dict.fromkeys(name for _, name in seen if name in varying and name not in _ALWAYS)
     return [*_ALWAYS, *others]
-
-
-def _has_usual_n_in(cell: Cell) -> bool:
-    settings = cell.settings
-    return bool(settings["n_in"] == architecture_of(settings["arch"]).usual_n_in(settings["len"]))
 
 
 def cell_label(cell: Cell, names: Sequence[str]) -> str:

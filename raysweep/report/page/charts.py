@@ -34,7 +34,7 @@ def figures(analysis: SweepAnalysis, points: Mapping[str, TrainingCurve], reach:
         points: training curves by trial id.
         reach: level of exact-match at which a length counts as learned.
     """
-    evaluated = [cell for cell in analysis.cells if cell.seeds and (cell.planned or not analysis.plan_known)]
+    evaluated = [cell for cell in analysis.current if cell.seeds]
     during = any(len(counts.evaluations) > 1 for cell in evaluated for counts in cell.counts)
     wrong = any(cell.slips and cell.slips.wrong for cell in evaluated)
     known = [

@@ -44,7 +44,7 @@ def section(name: str, title: str, *content: object) -> Html:
 
 def findings_list(analysis: SweepAnalysis, reach: float) -> Html:
     """Lay out the findings as the terminal's report has them."""
-    planned = [cell for cell in analysis.cells if cell.planned or not analysis.plan_known]
+    planned = analysis.current
     changed = analysis.changed_networks
     found = [finding(facet, reach) for facet in facets(planned, changed)]
     found += filter(None, (epochs_finding(facet, reach) for facet in epochs_facets(planned, changed)))
