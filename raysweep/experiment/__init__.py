@@ -1,4 +1,4 @@
-"""The experiment: data, the two Keras networks, compiled training, evaluation; no Ray, no files."""
+"""The experiment: data, Keras networks, compiled training, evaluation; no Ray, no files."""
 
 import os
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from raysweep.experiment import networks
+from raysweep.experiment import built_in_step
 from raysweep.experiment.adam import Variables, adam_rates, apply_adam, read
+from raysweep.experiment.built_in_step import Shape
 from raysweep.experiment.learner import Epochs, Evaluated
 from raysweep.experiment.lstm import State, Tensor
 from raysweep.experiment.models import layer_weights
-from raysweep.experiment.networks import Shape
 from raysweep.experiment.runtime import lean_execution
 from raysweep.experiment.sequences import Domain, draw_integers, stream
 from raysweep.trial.result import Ints
@@ -138,14 +138,14 @@ class Steps:
         """
         shape = self.shape
         weights = self._weights(variables.weights)
-        done = networks.forward(shape, weights, tokens, states)
-        labels = networks.targets(shape, tokens)
+        done = built_in_step.forward(shape, weights, tokens, states)
+        labels = built_in_step.targets(shape, tokens)
         losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(
             features=done.logits, labels=tf.one_hot(labels, shape.vocab)
         )
         hits = tf.equal(tf.argmax(done.logits, axis=1, output_type=tf.int32), labels)
         gradient = gradient * (1.0 / (shape.n_out * shape.batch_size))
-        apply_adam(variables, networks.backward(shape, weights, done, gradient), rate)
+        apply_adam(variables, built_in_step.backward(shape, weights, done, gradient), rate)
         return losses, tf.cast(hits, tf.float32), done.states
 
     def _evaluate_sequences(self, variables: Sequence[Tensor], sequences: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,7 +157,7 @@ class Steps:
         def predict_batch(number: Tensor, symbols: Any, values: Any, *states: Any) -> tuple[Any, ...]:
             # One batch is a whole sequence: there is no state to carry.
             before = self._carried(number, states) if states else self._no_states()
-            done = networks.forward(shape, weights, tf.gather(parts, number), before)
+            done = built_in_step.forward(shape, weights, tf.gather(parts, number), before)
             softmax = tf.nn.softmax(done.logits)
             symbols = symbols.write(number, tf.argmax(softmax, axis=1, output_type=tf.int32))
             values = values.write(number, tf.reduce_max(softmax, axis=1))

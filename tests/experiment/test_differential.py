@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from raysweep.experiment import Training
-from raysweep.experiment.networks import FUSED_CELLS
+from raysweep.experiment.built_in_step import FUSED_CELLS
 from raysweep.trial.settings import TrialSettings
 from tests.experiment.keras_reference import distance, fit, train_on_batches
 
