@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from raysweep.experiment import configure_threads
 from raysweep.experiment.adam import Variables
-from raysweep.experiment.built_in import in_loop_order
+from raysweep.experiment.built_in_learner import in_loop_order
 from raysweep.experiment.compiled_steps import Steps
 from raysweep.experiment.lstm import State
 from raysweep.experiment.models import initial_weights, layer_weights

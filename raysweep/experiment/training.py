@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysweep.errors import ResultsError, UsageError
-from raysweep.experiment.built_in import BuiltInLearner
+from raysweep.experiment.built_in_learner import BuiltInLearner
 from raysweep.experiment.compiled_steps import CompiledSteps
 from raysweep.experiment.evaluation import HeldOut
 from raysweep.experiment.learner import Learner

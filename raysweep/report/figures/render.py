@@ -3,14 +3,13 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import vl_convert
 
 from raysweep.report.figures.look import MM, PRINT, Chart, Look
 
 Format = Literal["svg", "png", "pdf"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 PPI: Final = 600
 """Pixels per inch of a PNG."""
