@@ -18,7 +18,7 @@ import ray
 
 from raysweep.control_groups import OomKills
 from raysweep.driver.address import PORT, names_a_port
-from raysweep.driver.ray_patches import start_fewer_processes
+from raysweep.driver.ray_patches import start_fast
 from raysweep.driver.trust import check_answers, check_trust
 from raysweep.driver.variables import SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.driver.watchdog import Lost, watch_addresses, watch_children
@@ -106,7 +106,7 @@ def open_cluster(request: ClusterRequest, folder: Path, lost: Lost) -> Cluster:
 
 def _start_private(resources: Resources, cpus: int | None, folder: Path, lost: Lost) -> None:
     _write_token(token_path(folder))
-    start_fewer_processes()
+    start_fast()
     watch_children(lost)
     _init(
         address="local",
