@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
 
 ACTOR_S: Final = 60.0
-"""Seconds after which an actor that was asked for is not expected any more: its place is taken, or lost."""
+"""Seconds after which an actor that was asked for is not expected any more: its place is taken, or lost.
+
+Where actors have taken longer, because many start at once or from a slow disk, it is twice the longest time.
+"""
 
 
 class TrialScheduler(FIFOScheduler):
@@ -39,7 +42,10 @@ class TrialScheduler(FIFOScheduler):
         """Begin with no trial seen."""
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
         self._link, self._cluster, self._with_state, self._clock = link, cluster, set(with_state), clock
-        self._seen: dict[str, float] = {}
+        self._seen: set[str] = set()
+        self._waiting: dict[str, float] = {}
+        self._given_up: set[str] = set()
+        self._longest_s = 0.0
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
         """Pickle as Tune's own: Tune pickles it, and nobody reads that back."""
@@ -54,15 +60,28 @@ class TrialScheduler(FIFOScheduler):
         """
         now = self._clock()
         live: set[Trial] = tune_controller.get_live_trials()  # type: ignore[no-untyped-call]  # Ray's
-        pending = [trial for trial in live if trial.status == Trial.PENDING]
-        new = [trial for trial in pending if trial.trial_id not in self._seen]
-        self._seen.update({trial.trial_id: now for trial in new})
-        late = [trial for trial in pending if now - self._seen[trial.trial_id] > ACTOR_S]
+        pending = {trial.trial_id: trial for trial in live if trial.status == Trial.PENDING}
+        self._note_starts(pending, now)
+        new = [trial for trial_id, trial in pending.items() if trial_id not in self._seen]
+        for trial in new:
+            self._seen.add(trial.trial_id)
+            self._waiting[trial.trial_id] = now
+        late_s = max(ACTOR_S, 2 * self._longest_s)
+        late = [pending[trial_id] for trial_id, since in self._waiting.items() if now - since > late_s]
         chosen = min(new + late, key=lambda trial: trial.trial_id, default=None)
+        if chosen in late:
+            self._given_up.add(chosen.trial_id)
         for trial in new:
             trial.config["slots"] = self._cluster.slots
             self._fetch_state(trial)
         return chosen
+
+    def _note_starts(self, pending: Collection[str], now: float) -> None:
+        """Note how long trials waited for their own actors that have come."""
+        for trial_id in self._waiting.keys() - pending:
+            waited_s = now - self._waiting.pop(trial_id)
+            if trial_id not in self._given_up:
+                self._longest_s = max(self._longest_s, waited_s)
 
     def _fetch_state(self, trial: Trial) -> None:
         """Put what a trial goes on from where a worker of any host can get it, just before it starts."""

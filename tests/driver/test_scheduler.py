@@ -45,7 +45,31 @@ def test_a_trial_is_chosen_once_unless_its_actor_does_not_come() -> None:
     live.trials.add(third)
     assert order.choose_trial_to_run(live) is third  # not the second, whose actor would be ended for it
     third.set_status(Trial.RUNNING)
+    assert order.choose_trial_to_run(live) is None
     now = ACTOR_S + 1
     assert order.choose_trial_to_run(live) is second
     second.set_status(Trial.TERMINATED)
     assert order.choose_trial_to_run(live) is None
+
+
+def test_actors_that_start_slowly_are_waited_for() -> None:
+    from ray.tune.experiment import Trial
+
+    from raysweep.driver.scheduler import ACTOR_S, TrialScheduler
+
+    now = 0.0
+    nobody: Any = None
+    trials = [Trial("x", stub=True, trial_id=f"a_0000{n}", config={"trial": f"t{n}"}) for n in range(4)]
+    cluster: Any = ClusterOf(4)
+    order: Any = TrialScheduler(nobody, cluster, clock=lambda: now)
+    live = Live(set(trials))
+    assert order.choose_trial_to_run(live) is trials[0]
+    now = ACTOR_S + 30
+    trials[1].set_status(Trial.RUNNING)  # its actor has come, after 90 s
+    trials[2].set_status(Trial.RUNNING)
+    assert order.choose_trial_to_run(live) is None  # the others' may come as late
+    now = 2 * (ACTOR_S + 30) + 1
+    assert order.choose_trial_to_run(live) is trials[0]
+    assert order.choose_trial_to_run(live) is trials[0]  # until an actor is free for it
+    trials[0].set_status(Trial.RUNNING)  # which says nothing of its own actor
+    assert order.choose_trial_to_run(live) is trials[3]
