@@ -186,30 +186,3 @@ def test_pandas_reads_the_folder(folder: Path) -> None:
     assert found == expected_by_cell()
     assert len(pd.read_parquet(folder / "trials")) == 5
     assert str(pd.read_parquet(folder / "trials")["started"].dtype) == "datetime64[us, UTC]"
-
-
-def test_results_of_the_released_schema_stay_readable() -> None:
-    """The golden files are never rewritten: a change that breaks this test breaks users' results."""
-    folder = Path(__file__).parent / "store" / "golden" / "schema-1"
-    ledger = Ledger(folder)
-    assert ledger.verify().damage == ()
-    assert ledger.committed_with_expected_sizes() == ledger.committed()
-    record = ledger.record()
-    assert record is not None
-    assert record.content == {"grid": {"arch": ["echo", "seq2seq"], "len": [2]}}
-    sweep = raysweep.load(folder)
-    assert sweep.sql(
-        "SELECT trial_id, status, exact_match, position_accuracy, updates, layers[1].shape, "
-        "versions['keras'] FROM trials ORDER BY ALL"
-    ).fetchall() == [
-        ("echo-len2-mem16-seed0-48b4c3c3d4ad", "done", 0.575, [0.75, 0.75], 400, [100, 64], "3.15.0"),
-        ("seq2seq-len2-mem16-seed0-4ebd6db7db26", "diverged", None, None, 100, [100, 64], "3.15.0"),
-    ]
-    names = "sequence_index, window_index, input, predicted, exact"
-    first = f"SELECT {names} FROM predictions ORDER BY ALL LIMIT 1"
-    assert sweep.sql(first).fetchall() == [(0, 0, [46, 50], [46, 50], True)]
-    last = "SELECT epoch, loss, exact_match FROM curves WHERE arch = 'echo' ORDER BY epoch DESC LIMIT 2"
-    assert sweep.sql(last).fetchall() == [
-        (100, 3.959256691555266, 0.575),
-        (75, 4.1622521229654135, None),
-    ]
