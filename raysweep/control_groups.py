@@ -80,7 +80,7 @@ def _oom_kills_of(path: Path) -> int:
 
 
 def _groups(controller: str) -> list[list[Path]]:
-    """Return the folders of this process's group in each hierarchy with a controller, the own one first."""
+    """Return the folders of this process's group in each hierarchy with a controller, its own group first."""
     found = []
     with suppress(OSError):
         own = dict(_own_groups(controller))
@@ -90,9 +90,14 @@ def _groups(controller: str) -> list[list[Path]]:
     return found
 
 
+def _lines(name: str) -> list[str]:
+    """Read what the kernel says of this process; paths of groups and mounts may be any bytes."""
+    return (PROC / name).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+
+
 def _own_groups(controller: str) -> Iterator[tuple[str, str]]:
     """Yield this process's groups: the kind of the hierarchy, and the group's path in it."""
-    for line in (PROC / "cgroup").read_text().splitlines():
+    for line in _lines("cgroup"):
         _, controllers, group = line.split(":", 2)
         if not controllers:
             yield "cgroup2", group
@@ -102,7 +107,7 @@ def _own_groups(controller: str) -> Iterator[tuple[str, str]]:
 
 def _mounts(controller: str) -> Iterator[tuple[str, str, Path]]:
     """Yield where hierarchies are mounted: their kind, the group that is mounted, and the folder."""
-    for line in (PROC / "mountinfo").read_text().splitlines():
+    for line in _lines("mountinfo"):
         before, _, after = line.partition(" - ")
         root, folder = before.split()[3:5]
         kind, _, options = after.split(" ", 2)

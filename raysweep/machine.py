@@ -42,7 +42,7 @@ def quota_notice() -> str:
         return ""
     used = "1 is used" if (slots := _rounded(quota)) == 1 else f"{slots} are used"
     of = f"{quota:.3g} of {cores} {'core' if cores == 1 else 'cores'}"
-    return f"CPU quota of this container: {of}, so {used} (or --cpus N)"
+    return f"CPU quota of this container or job: {of}, so {used} (or --cpus N)"
 
 
 def _rounded(quota: float) -> int:
@@ -57,7 +57,15 @@ def _affinity() -> int:
 
 
 def local_gpus() -> int:
-    """Count the GPUs that the driver shows, as devices or, as under WSL, by its own program alone."""
+    """Count the GPUs that this process may use: NVIDIA's, within CUDA_VISIBLE_DEVICES as Ray reads it."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return _gpus()
+    return 0 if visible in ("", "NoDevFiles") else min(_gpus(), len(visible.split(",")))
+
+
+def _gpus() -> int:
+    """Count NVIDIA's GPUs, as devices or, as under WSL, by NVIDIA's own program alone."""
     if devices := list(Path("/dev").glob("nvidia[0-9]*")):
         return len(devices)
     return sum(line.startswith("GPU ") for line in _answer("nvidia-smi", "-L").splitlines())
@@ -128,7 +136,9 @@ def boot_id() -> str:
 
 
 def process_start(pid: int) -> int | None:
-    """Return when a process started, the same in every process that asks; None if it does not exist.
+    """Return when a process started, the same in every process that asks; None if that cannot be told.
+
+    It may have ended, or be another user's where those are hidden (`hidepid` of proc(5)).
 
     In ticks since boot (proc(5), field 22), or in milliseconds of the time of day. The command's name, field
     2, may contain any character, so the fields are counted from its end.
@@ -136,10 +146,21 @@ def process_start(pid: int) -> int | None:
     if Path("/proc/self/stat").exists():
         try:
             fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             return None
         return int(fields[19])
     try:
         return round(psutil.Process(pid).create_time() * 1000)
-    except psutil.NoSuchProcess:
+    except psutil.Error:
         return None
+
+
+def process_exists(pid: int) -> bool:
+    """Return whether there is a process of this id, also one that this user may not see."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -57,7 +57,7 @@ def test_a_quota_is_rounded_and_one_core_is_the_least(kernel: Kernel, quota: str
     kernel.group("job", cpu__max=f"{quota} 100000")
     assert machine.local_cpus() == cores
     notice = machine.quota_notice()
-    assert notice.startswith(f"CPU quota of this container: {int(quota) / 1e5:.3g} of 64 cores") == (
+    assert notice.startswith(f"CPU quota of this container or job: {int(quota) / 1e5:.3g} of 64 cores") == (
         int(quota) < 6400000
     )
     assert len(notice) <= 80
@@ -71,7 +71,10 @@ def test_the_smallest_quota_on_the_path_counts(kernel: Kernel) -> None:
     kernel.group("a/b/c", cpu__max="max 100000")
     kernel.group("a/other", cpu__max="1000 100000")
     assert control_groups.cpu_quota() == 2
-    assert machine.quota_notice() == "CPU quota of this container: 2 of 64 cores, so 2 are used (or --cpus N)"
+    assert (
+        machine.quota_notice()
+        == "CPU quota of this container or job: 2 of 64 cores, so 2 are used (or --cpus N)"
+    )
 
 
 def test_version_1(kernel: Kernel) -> None:
@@ -97,6 +100,27 @@ def test_no_quota_is_no_limit(kernel: Kernel, text: str) -> None:
     kernel.group(".", cpu__max=text)
     assert machine.local_cpus() == 64
     assert machine.quota_notice() == ""
+
+
+def test_paths_of_groups_and_mounts_may_be_any_bytes(kernel: Kernel) -> None:
+    kernel.says(V2.format(group="/job"))
+    kernel.group("job", cpu__max="200000 100000")
+    with (kernel.proc / "mountinfo").open("ab") as mounts:
+        mounts.write(b"32 23 0:29 / /mnt/caf\xe9 rw - tmpfs x rw\n")
+    assert machine.local_cpus() == 2
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus"), [(None, 4), ("", 0), ("NoDevFiles", 0), ("2", 1), ("0,1,2,3,4", 4)]
+)
+def test_gpus_are_counted_as_ray_does(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, gpus: int
+) -> None:
+    monkeypatch.setattr(machine, "_gpus", lambda: 4)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.local_gpus() == gpus
 
 
 def test_a_system_without_control_groups_or_affinity(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:

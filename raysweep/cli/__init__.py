@@ -33,9 +33,9 @@ COMPLETE = "_RAYSWEEP_COMPLETE"
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from raysweep.machine import package_versions
 
-        print(f"raysweep {version('raysweep')}")
+        print(f"raysweep {package_versions().get('raysweep', 'not installed')}")
         raise typer.Exit
 
 

@@ -29,7 +29,7 @@ def ledger_of(folder: Path) -> "Ledger":
     with storage_errors("read", folder):
         if folder.is_dir():
             os.scandir(folder).close()
-            folder.joinpath(".").stat()
+            folder.joinpath(".").stat()  # which needs the right to enter it
             return Ledger(folder)
     if folder.is_file():
         raise UsageError(f"{folder}: a file; give the sweep's results folder, such as results/{folder.stem}")

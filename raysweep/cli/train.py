@@ -111,8 +111,9 @@ def plan(
     from raysweep.analysis.network_versions import network_changes
     from raysweep.grid import read_grid
     from raysweep.report.plan_report import plan_view
+    from raysweep.run.reused_trials import reused_trials
     from raysweep.store.ledger import Ledger
-    from raysweep.store.reuse import open_donors, reusable, reuse_words
+    from raysweep.store.reuse import open_donors, reusable
     from raysweep.trial.cost import RuntimeEstimate
     from raysweep.trial.training_state import made_here
 
@@ -130,6 +131,7 @@ def plan(
         found.donors,
     )
     limits = [notice] if ahead.missing and cpus is None and (notice := quota_notice()) else []
-    reused = reuse_words(donors, found.counts, found.refused, "will be taken")
+    folders = [donor.paths.folder for donor in donors]
+    reused = reused_trials(folders, found.counts, found.refused, "will be taken")
     remarks = [*changes, *(reused if ahead.missing or ahead.reused else ()), *limits]
     print_view(plan_view(asked, ahead, cpus or local_cpus(), local_gpus(), remarks))

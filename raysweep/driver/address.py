@@ -1,5 +1,6 @@
 """Addresses of existing clusters: `host:port` of the control store, or `auto`; other forms are explained."""
 
+import os
 from typing import Final
 
 from raysweep.errors import UsageError
@@ -19,6 +20,11 @@ _SCHEMES: Final = {
 """What addresses with a scheme are."""
 
 
+def resolved(address: str) -> str:
+    """Return the address in RAY_ADDRESS for `auto`, as Ray does; any other address as it is."""
+    return (os.environ.get("RAY_ADDRESS", "").strip() or address) if address == "auto" else address
+
+
 def check_form(address: str) -> None:
     """Refuse an address that is neither `host:port` nor `auto`, before anything is made or started.
 
@@ -28,26 +34,29 @@ def check_form(address: str) -> None:
     >>> check_form("auto"), check_form("head-node:6379"), check_form("[fe80::1]:6379")
     (None, None, None)
     """
+    shown = f"--address {address}"
+    if address == "auto" and (address := resolved(address)) != "auto":
+        shown = f"--address auto with RAY_ADDRESS={address}"
     if address == "auto":
         return
     if address == "local":
-        raise UsageError("--address local: for a cluster of the run's own leave --address out")
+        raise UsageError(f"{shown}: for a cluster of the run's own leave --address out")
     scheme, separator, rest = address.partition("://")
     if separator:
         what = _SCHEMES.get(scheme.lower(), f"no cluster's address begins with {scheme}://")
-        raise _refused(address, what, _host(rest.partition("/")[0]))
+        raise _refused(shown, what, _host(rest.partition("/")[0]))
     if address.count(":") > 1 and not address.startswith("["):
-        raise _refused(address, "an IPv6 address needs brackets", "[::1]")
+        raise _refused(shown, "an IPv6 address needs brackets", "[::1]")
     host, separator, port = address.rpartition(":")
     if not separator or address.endswith("]"):
-        raise _refused(address, "no port", address)
+        raise _refused(shown, "no port", address)
     if not host or not port.isdecimal() or not port.isascii() or not 0 < int(port) <= MAX_PORT:
-        raise _refused(address, f"no host:port, with a port from 1 to {MAX_PORT}", host)
+        raise _refused(shown, f"no host:port, with a port from 1 to {MAX_PORT}", host)
 
 
-def _refused(address: str, what: str, host: str) -> UsageError:
+def _refused(shown: str, what: str, host: str) -> UsageError:
     return UsageError(
-        f"--address {address}: {what}; give host:port of the cluster's control store, as `ray start --head` "
+        f"{shown}: {what}; give host:port of the cluster's control store, as `ray start --head` "
         f"prints it, such as {host or 'first-node'}:{PORT}, or auto on one of its nodes"
     )
 

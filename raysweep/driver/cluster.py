@@ -9,6 +9,7 @@ import math
 import os
 import platform
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from raysweep.driver.trust import check_answers, check_trust
 from raysweep.driver.variables import SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.driver.watchdog import Lost, watch_addresses, watch_children
 from raysweep.errors import ClusterError
+from raysweep.text import count
 from raysweep.trial.resources import Resources
 
 OBJECT_STORE_BYTES: Final = 256 * 2**20
@@ -31,6 +33,12 @@ OBJECT_STORE_BYTES: Final = 256 * 2**20
 LOGS: Final = "Ray's logs on its nodes (by default in /tmp/ray/session_latest/logs)"
 """Place of the logs of a cluster that exists."""
 
+
+NODE_S: Final = 60.0
+"""Seconds that an existing cluster has, when it is joined, to get its first node with a core."""
+
+MAX_NAMED: Final = 3
+"""Sizes of nodes that a message names."""
 
 logger = logging.getLogger(__name__)
 
@@ -146,22 +154,43 @@ def _init(**arguments: Any) -> None:
 
 def _slots(resources: Resources, *, cap: int | None) -> int:
     """Count the trials that the cluster can run at a time; raise ClusterError if there are none."""
-    if not (nodes := _alive()):
+    nodes = _nodes_with_cores()
+    if not nodes:
         raise ClusterError(f"no node of the cluster is alive; {LOGS} may say why")
     if slots := _count_slots(nodes, resources, cap):
         return slots
-    cores, gpus = (max(node["Resources"].get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
+    largest = sorted({_resources(node) for node in nodes}, reverse=True)[:MAX_NAMED]
+    there_are = ", ".join(_in_words(*one) for one in largest)
     raise ClusterError(
-        f"no node can run a trial of {resources.cpu:g} cores and {resources.gpu:g} GPUs; "
-        f"the most that one of the {len(nodes)} nodes has is {cores:g} and {gpus:g}; "
-        "lower `resources` in the grid"
+        f"no node can run a trial of {_in_words(resources.cpu, resources.gpu)}; "
+        f"of {count(len(nodes), 'node')} the largest have {there_are}; "
+        "lower `resources` in the grid, or add nodes"
     )
+
+
+def _nodes_with_cores() -> list[dict[str, Any]]:
+    """Return the nodes that are alive; if none has a core yet, as where nodes are still to come, wait."""
+    end = time.monotonic() + NODE_S
+    while True:
+        nodes = _alive()
+        if any(_resources(node)[0] for node in nodes) or time.monotonic() > end:
+            return nodes
+        time.sleep(0.5)
+
+
+def _resources(node: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the cores and GPUs of a node."""
+    return node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0)
+
+
+def _in_words(cores: float, gpus: float) -> str:
+    words = f"{cores:g} {'core' if cores == 1 else 'cores'}"
+    return f"{words} and {gpus:g} {'GPU' if gpus == 1 else 'GPUs'}" if gpus else words
 
 
 def _count_slots(nodes: Sequence[Mapping[str, Any]], resources: Resources, cap: int | None) -> int:
     """Count the trials that nodes can run at a time, within so many cores."""
-    each = [node["Resources"] for node in nodes]
-    slots = sum(resources.slots(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in each)
+    slots = sum(resources.slots(*_resources(node)) for node in nodes)
     return slots if cap is None else min(slots, max(math.floor(cap / resources.cpu + 1e-9), 1))
 
 

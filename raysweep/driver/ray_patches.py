@@ -1,6 +1,6 @@
-"""Patches of Ray: a private cluster starts no process that has nothing to do, and is used once it stands.
+"""Patches of Ray: a private cluster starts no process without a use, and is used as soon as it is ready.
 
-Private to Ray: it has no option for them. Without these patches all is right, and two seconds slower.
+Private to Ray: it has no option for them. Without these patches everything works, two seconds slower.
 """
 
 import time

@@ -23,7 +23,7 @@ Where actors have taken longer, because many start at once or from a slow disk, 
 
 
 class TrialScheduler(FIFOScheduler):
-    """Runs trials in the order in which they were given; Tune's own looks at all of a round for each.
+    """Runs trials in the order in which they were given; Tune's own scans the whole round for each choice.
 
     Args:
         link: where states are asked for.
@@ -72,8 +72,7 @@ class TrialScheduler(FIFOScheduler):
         if chosen in late:
             self._given_up.add(chosen.trial_id)
         for trial in new:
-            trial.config["slots"] = self._cluster.slots
-            self._fetch_state(trial)
+            self._prepare(trial)
         return chosen
 
     def _note_starts(self, pending: Collection[str], now: float) -> None:
@@ -83,8 +82,9 @@ class TrialScheduler(FIFOScheduler):
             if trial_id not in self._given_up:
                 self._longest_s = max(self._longest_s, waited_s)
 
-    def _fetch_state(self, trial: Trial) -> None:
-        """Put what a trial goes on from where a worker of any host can get it, just before it starts."""
+    def _prepare(self, trial: Trial) -> None:
+        """Tell a trial's worker the slots, and where it gets what the trial goes on from, on any host."""
+        trial.config["slots"] = self._cluster.slots
         trial_id = trial.config["trial"]
         if trial_id in self._with_state:
             self._with_state.remove(trial_id)

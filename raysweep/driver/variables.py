@@ -40,8 +40,8 @@ PRIVATE: Final[Mapping[str, str]] = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # `ray.init` waits so long for a control store that has died, and no thread of the driver runs meanwhile.
     "RAY_gcs_server_port_wait_time_s": "5",
-    # Whoever misses the control store waits so many seconds for it, the driver without a thread that runs: on
-    # the loopback address a lost connection is a dead process.
+    # A process that loses the control store waits this many seconds for it, and the driver runs no thread
+    # meanwhile. On the loopback address a lost connection is a dead process.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
     "RAY_gcs_server_request_timeout_seconds": "30",
     # Ray's process on a node connects to its object store, which it has just started in a thread: where it
@@ -54,7 +54,7 @@ PRIVATE: Final[Mapping[str, str]] = {
     # Meanwhile they import Tune, too. (TensorFlow as well was not faster: see docs/performance.md.)
     "RAY_preload_python_modules": "raysweep.driver.worker",
 }
-"""For a private cluster, besides."""
+"""Also set for a private cluster."""
 
 
 class ClusterRequest(NamedTuple):

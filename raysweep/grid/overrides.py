@@ -101,16 +101,18 @@ class _Override:
 
     def _of_arch(self, arch: str, entry: Entry) -> Table:
         """Set a key for one architecture; its section has no effect where the key is an axis."""
+        several = _several(entry.value)
         trained = [(block, archs) for block, archs in _blocks(self.root) if arch in archs]
-        shared = any(len(archs) > 1 and _has(block, entry.key) for block, archs in trained)
-        in_section = not all(_has(block, entry.key) for block, _ in trained)
-        if shared or (in_section and _several(entry.value)):
-            what = f"{entry.key} is an axis" if shared else "several values make an axis"
+        axes = [archs for block, archs in trained if several or _has(block, entry.key)]
+        if any(archs != [arch] for archs in axes):
+            what = "several values make an axis" if several else f"{entry.key} is an axis"
             message = f"{what}, which is not {arch}'s alone; write --set {entry.key}=…"
             self.problems.append(Problem(entry.line, f"{arch}.{entry.key}", message))
             return self.root
-        root = _in_blocks(self.root, entry, lambda block, archs: archs == [arch] and _has(block, entry.key))
-        return _in_section(root, arch, entry) if in_section else root
+        root = _in_blocks(
+            self.root, entry, lambda block, archs: archs == [arch] and (several or _has(block, entry.key))
+        )
+        return root if len(axes) == len(trained) else _in_section(root, arch, entry)
 
 
 def _everywhere(root: Table, entry: Entry, archs: Collection[str]) -> Table:

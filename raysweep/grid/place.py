@@ -9,8 +9,8 @@ from raysweep.grid.nodes import shown_path
 STANDARD_INPUT: Final = Path("-")
 """Path that stands for standard input."""
 
-_OF_THE_SYSTEM: Final = ("/dev/", "/proc/")
-"""Folders whose files name no grid: /dev/stdin, /dev/fd/63."""
+PIPES: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
+"""Beginnings of paths that name no file, such as /dev/fd/63, even if a file is behind them."""
 
 
 class Place(NamedTuple):
@@ -28,7 +28,7 @@ def place_of(path: Path) -> Place:
     """Return the place of a grid; `-` is standard input, and `<(…)` of a shell a pipe."""
     if path == STANDARD_INPUT:
         return Place("standard input", "", Path.cwd())
-    if str(path).startswith(_OF_THE_SYSTEM) or _is_special(path):
+    if str(path).startswith(PIPES) or _is_special(path):
         return Place(shown_path(path), "", Path.cwd())
     return Place(shown_path(path), path.stem, path.parent)
 

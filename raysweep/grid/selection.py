@@ -11,7 +11,7 @@ from raysweep.grid.values import FIELDS, either, found, range_of
 from raysweep.text import plain, ranges
 from raysweep.trial.settings import TrialSettings
 
-_MOST_NAMED: Final = 3
+_MAX_NAMED: Final = 3
 """Values without a trial that a message names; it counts the others."""
 
 
@@ -37,7 +37,9 @@ def selected(
     if not kept and len(problems) == before:
         last = [*only][-1]
         others = " and ".join(one.text for one in [*only][:-1])
-        problems.append(last.problem(f"no trial of the grid has this and {others}; leave out one of them"))
+        problems.append(
+            last.problem(f"no trial of the grid has both this and {others}; leave out one of them")
+        )
     return tuple(kept)
 
 
@@ -50,12 +52,15 @@ def _problem(name: str, node: Node, has: Sequence[Any], trials: Sequence[TrialSe
     """Say what is wrong with an option, given the values that the trials have."""
     if not has:
         return hint(name, (*FIELDS, *dict.fromkeys(o for trial in trials for o in trial.option_values)))[0]
+    if isinstance(node, Items) and not node.items:
+        return f"found an empty list; {name} is {_listed(has)}"
     if (whole := range_of(node)) is not None:
-        count = len(whole) - sum(type(value) is int and value in whole for value in has)
-        some = [str(value) for value in islice((v for v in whole if v not in has), _MOST_NAMED)]
+        present = {value for value in has if type(value) is int}
+        count = len(whole) - sum(value in whole for value in present)
+        some = [str(value) for value in islice((v for v in whole if v not in present), _MAX_NAMED)]
     else:
         lacking = [one for one in _each(node) if not any(_is(value, one) for value in has)]
-        count, some = len(lacking), list(map(_text, lacking[:_MOST_NAMED]))
+        count, some = len(lacking), list(map(_text, lacking[:_MAX_NAMED]))
     if not count and whole != range(0):
         return None
     there_are = _listed(has)

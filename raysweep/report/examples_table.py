@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from raysweep.report.fitting import Fitting
 from raysweep.text import count, duration
 
 
@@ -38,4 +39,4 @@ def examples_view(examples: Sequence[Example], cpus: int) -> RenderableType:
         time = "not here" if one.seconds is None else duration(one.seconds, rough=True)
         table.add_row(one.name, count(one.trials, "trial"), time, one.about)
     remark = f"Times are assumed, on {count(cpus, 'core')}. `raysweep grids NAME` copies one here."
-    return Group(table, Text(), Text(remark))
+    return Group(Fitting(table), Text(), Text(remark))

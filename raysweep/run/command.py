@@ -24,6 +24,7 @@ from raysweep.run.leaving import briefly
 from raysweep.run.live_page import LivePage
 from raysweep.run.notices import command, leave_before_run, resume_command, say, show
 from raysweep.run.request import RunOptions, check_request
+from raysweep.run.reused_trials import reused_trials
 from raysweep.run.rounds import Rounds
 from raysweep.run.signals import THIS_PROCESS, Signals, blocked
 from raysweep.run.state import RunState
@@ -33,7 +34,7 @@ from raysweep.store.ledger import Damage, Ledger, Writer
 from raysweep.store.lock import release
 from raysweep.store.network_copies import put_copies
 from raysweep.store.output_files import PAGES, require_writable
-from raysweep.store.reuse import open_donors, reusable, reuse_words, take
+from raysweep.store.reuse import open_donors, reusable, take
 from raysweep.text import count
 from raysweep.trial.cost import RuntimeEstimate
 from raysweep.trial.training_state import made_here
@@ -143,7 +144,9 @@ class Run:
         log = stack.enter_context(self.writer.open_log())
         resources, options = self.grid.resources, self.options
         cpus = self._cores() if options.private else options.cpus
-        cluster = ClusterRequest(options.address, options.trust_cluster, cpus, resources.cpu, resources.gpu)
+        cluster = ClusterRequest(
+            options.cluster_address, options.trust_cluster, cpus, resources.cpu, resources.gpu
+        )
         return stack.enter_context(Driver(self.signals, log, cluster))
 
     def _verify_committed(self) -> None:
@@ -172,7 +175,8 @@ class Run:
             return
         found = reusable(self.state.missing, self.donors)
         taken = take(self.writer, found, keep_state=self.grid.keep_state)
-        for words in reuse_words(self.donors, taken.counts, (*found.refused, *taken.refused), "taken"):
+        folders = [donor.paths.folder for donor in self.donors]
+        for words in reused_trials(folders, taken.counts, {**found.refused, **taken.refused}, "taken"):
             say(words)
         self.state = self._new_state(RuntimeEstimate(self.ledger.timings()))
 

@@ -9,12 +9,15 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from raysweep.text import clean_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+_PIPES: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
+"""As in `grid.place`, which takes too long to import where a signal may come at any time."""
 
 
 def command() -> str:
@@ -31,7 +34,7 @@ def command() -> str:
 
 def resume_command() -> str:
     """Return the command line that resumes this run; a grid from a pipe must be given again."""
-    piped = [argument == "-" or argument.startswith(("/dev/fd/", "/dev/stdin")) for argument in sys.argv[1:]]
+    piped = [argument == "-" or argument.startswith(_PIPES) for argument in sys.argv[1:]]
     given = ["-" if pipe else argument for argument, pipe in zip(sys.argv[1:], piped, strict=True)]
     again = " < GRID  (GRID: a file with the same grid)" if any(piped) else ""
     return f"{command()} {shlex.join(given)}{again}"

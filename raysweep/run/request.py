@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from raysweep.driver.address import check_form
+from raysweep.driver.address import check_form, resolved
 from raysweep.errors import ClusterError
 from raysweep.machine import local_cpus, local_gpus, quota_notice
 from raysweep.run.surroundings import require_limits
@@ -36,6 +36,11 @@ class RunOptions:
     """Results folders of other sweeps, from which trials are taken."""
 
     @property
+    def cluster_address(self) -> str | None:
+        """The address, with RAY_ADDRESS in place of `auto`."""
+        return None if self.address is None else resolved(self.address)
+
+    @property
     def private(self) -> bool:
         """Whether the run starts a cluster of its own."""
         return self.address is None
@@ -56,20 +61,19 @@ def check_request(resources: Resources, options: RunOptions, num_missing: int) -
     """
     if options.address is None:
         cpus = options.cpus or local_cpus()
-        _check_machine(resources, cpus)
+        _check_machine(resources, cpus, "" if options.cpus else quota_notice())
         require_limits(min(resources.slots(cpus, local_gpus()), num_missing))
         return
     check_form(options.address)
     if not options.trust_cluster:
         from raysweep.driver.trust import check_trust
 
-        check_trust(options.address)
+        check_trust(resolved(options.address))
 
 
-def _check_machine(resources: Resources, cpus: int) -> None:
+def _check_machine(resources: Resources, cpus: int, notice: str) -> None:
     """Raise ClusterError if one trial needs more cores or GPUs than the run has."""
     if resources.cpu > cpus:
-        notice = quota_notice()
         raise ClusterError(
             f"resources.cpu: a trial asks for {resources.cpu:g} cores, this run has {cpus}; "
             f"use at most {cpus}, or --address of a larger cluster" + (f" ({notice})" if notice else "")

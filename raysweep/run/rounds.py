@@ -163,6 +163,8 @@ class Rounds:
                 event.trial_id, event.exact_match, event.seconds, event.inherited_epochs
             )
             self.display.finished(finished)
+            if self.keep_state and state is None:
+                self.display.tell(f"{event.trial_id}: its state is too large to be kept")
 
     def _fail(self, event: Failed) -> None:
         """Count an attempt that failed, show it and record it."""

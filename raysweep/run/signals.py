@@ -45,14 +45,16 @@ class Signals:
         os.set_blocking(self._arrived, False)
 
     def install(self) -> None:
-        """Put the handlers in place; a SIGHUP that `nohup` ignores stays ignored.
+        """Put the handlers in place; a SIGHUP, SIGUSR1 or SIGUSR2 that is ignored stays so (`nohup`, `trap`).
+
+        A SIGINT does not: shells ignore it for whatever they start in the background.
 
         The interpreter itself writes to the pipe: a signal may come to any thread, and Python's handler runs
         only when the main thread gets back to Python.
         """
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for signum in ENDING:
-            if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
+            if signum in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(signum) is not signal.SIG_IGN:
                 signal.signal(signum, self._handle)
 
     def fileno(self) -> int:

@@ -146,7 +146,7 @@ def _require_open_files(slots: int) -> None:
 def _require_tasks(slots: int) -> None:
     """Check the limits of processes and threads: the container's, and, for others than root, the user's."""
     need = TASKS + TASKS_A_SLOT * slots
-    limits = [("pids.max of this container's control group", *group)] if (group := group_tasks()) else []
+    limits = [("pids.max of this container or job", *group)] if (group := group_tasks()) else []
     _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     if hard != resource.RLIM_INFINITY and os.geteuid() != 0:
         with suppress(OSError, ValueError):

@@ -43,9 +43,9 @@ class Folder:
     def create(cls, path: Path) -> Self:
         """Open the directory; if it is missing, create it and its parents first."""
         with storage_errors("create", path):
-            if not os.path.lexists(path):
-                path.mkdir(parents=True, exist_ok=True)
-                sync_folder_at(path.parent)
+            for missing in _missing(path):
+                missing.mkdir(exist_ok=True)
+                sync_folder_at(missing.parent)
         return cls(path, "use")
 
     def close(self) -> None:
@@ -201,6 +201,15 @@ def exists(path: Path) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True
+
+
+def _missing(path: Path) -> list[Path]:
+    """Return the folders that must be made, the outermost first."""
+    missing = []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = path.parent
+    return missing[::-1]
 
 
 def _link(path: Path) -> ResultsError:

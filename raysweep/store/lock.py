@@ -17,13 +17,13 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raysweep.errors import LockedError, ResultsError, StorageError
-from raysweep.machine import boot_id, process_start
+from raysweep.machine import boot_id, process_exists, process_start
 from raysweep.store.atomic_files import read_file, refuse_link
 from raysweep.store.storage_errors import storage_errors
 from raysweep.store.syncs import sync_file
 
 _LARGEST: Final = 4096
-_OPEN: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
@@ -49,7 +49,8 @@ class Holder(BaseModel):
         """Return whether the process may still run; after a reboot or reuse of its id, it cannot."""
         here = Holder.current()
         if self.boot == here.boot:
-            return process_start(self.pid) == self.started
+            started = process_start(self.pid)
+            return process_exists(self.pid) if started is None else started == self.started
         return self.host != here.host
 
     def __str__(self) -> str:
@@ -101,11 +102,12 @@ def _acquire(path: Path) -> int:
         refuse_link(path)
         with storage_errors("lock", path):
             try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN, 0o666)
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN_FLAGS, 0o666)
             except PermissionError:
                 if not os.path.lexists(path):
                     raise
-                _remove_foreign(path)
+                with suppress(FileNotFoundError):  # its holder has ended, and removed it
+                    _remove_other_users(path)
                 continue
             try:
                 _take(descriptor, path)
@@ -120,14 +122,14 @@ def _acquire(path: Path) -> int:
             os.close(descriptor)
 
 
-def _remove_foreign(path: Path) -> None:
+def _remove_other_users(path: Path) -> None:
     """Remove a lock file that a dead run of another user left, as in a folder that a group shares.
 
     Raises:
         LockedError: its holder may live.
         OSError: the file cannot be read or removed.
     """
-    descriptor = os.open(path, os.O_RDONLY | _OPEN)
+    descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
     try:
         _take(descriptor, path)
         if _is_at(descriptor, path):
@@ -144,7 +146,8 @@ def _take(descriptor: int, path: Path) -> None:
     except BlockingIOError as error:
         raise _locked(path, _content(descriptor)) from error
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        # NFS asks for a file that is open for writing, as another user's is not: EBADF.
+        if error.errno not in (*_NO_LOCKS, errno.EBADF):
             raise
 
 

@@ -28,7 +28,7 @@ def require_writable(path: Path, endings: Sequence[str], outside: Path) -> None:
     """
     if path.suffix.lower() not in endings:
         raise UsageError(f"{path}: give the name of a file that ends with {' or '.join(endings)}")
-    if path.resolve().is_relative_to(outside.resolve()):
+    if _target(path).is_relative_to(outside.resolve()):
         raise UsageError(f"{path}: is in the results folder {outside}; write it to another folder")
     with _folder_of(path) as folder:
         folder.require_writable()
@@ -42,14 +42,22 @@ def write_output(path: Path, data: bytes) -> None:
         StorageError: the file cannot be written.
     """
     with _folder_of(path) as folder:
-        folder.put(path.resolve().name, data)
+        folder.put(_target(path).name, data)
+
+
+def _target(path: Path) -> Path:
+    """Return the file that a path names, through links."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: of links in a circle, until Python 3.13
+        raise UsageError(f"{path}: a link that leads nowhere; give the name of a file") from error
 
 
 @contextmanager
 def _folder_of(path: Path) -> Iterator[Folder]:
     """Open the folder of a file, through links if there are any: the user named it."""
     try:
-        parent = path.resolve().parent
+        parent = _target(path).parent
         if not path.parent.is_dir():
             raise UsageError(f"{path}: there is no folder {path.parent}; create it, or give another file")
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):

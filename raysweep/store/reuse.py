@@ -5,7 +5,7 @@ folders are only read, and a run may write to them meanwhile: what is committed 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,6 @@ from raysweep.store.paths import Kind
 from raysweep.store.saved_states import kept_state
 from raysweep.store.verify import manifest_with_expected_sizes, trial_damage
 from raysweep.store.writer import Writer, require_valid
-from raysweep.text import count
 from raysweep.trial.cost import Measured
 from raysweep.trial.training_state import LARGEST_HEADER, read_header
 
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 TABLES: Final[tuple[Kind, ...]] = ("trials", "predictions", "curves")
 
-MOST_REFUSED: Final = 10
-"""Refused files that are named; the others are counted."""
-
 
 @dataclass(frozen=True)
 class Reusable:
@@ -36,8 +32,8 @@ class Reusable:
 
     donors: Mapping[str, Sequence[Ledger]]
     """Ledgers that have each trial, by its id; the first one is preferred."""
-    refused: Sequence[str]
-    """What is wrong with the trials that no folder can give."""
+    refused: Mapping[str, Path]
+    """What is wrong with the trials that no folder can give, and whose folder it is."""
 
     @property
     def counts(self) -> dict[Path, int]:
@@ -58,8 +54,8 @@ class Taken:
 
     trials: dict[str, Path] = field(default_factory=dict)
     """Folder that each trial was taken from, by its id."""
-    refused: list[str] = field(default_factory=list)
-    """What is wrong with the files that were not taken."""
+    refused: dict[str, Path] = field(default_factory=dict)
+    """What is wrong with the files that were not taken, and whose folder it is."""
 
     @property
     def counts(self) -> dict[Path, int]:
@@ -71,22 +67,25 @@ def open_donors(folders: Sequence[Path], own: Path) -> list[Ledger]:
     """Open the results folders of other sweeps.
 
     Args:
-        folders: the folders; the sweep's own one is left out.
+        folders: the folders; the sweep's own one is left out, and each is opened once.
         own: the folder of the sweep that takes trials.
 
     Raises:
         UsageError: a folder does not exist, or is not a sweep's.
         StorageError: a folder cannot be read.
     """
-    ledgers = [_donor(folder) for folder in folders]
-    return [ledger for ledger in ledgers if ledger.paths.folder.resolve() != own.resolve()]
+    ledgers: dict[Path, Ledger] = {}
+    for folder in folders:
+        ledger = _donor(folder)
+        ledgers.setdefault(folder.resolve(), ledger)
+    return [ledger for path, ledger in ledgers.items() if path != own.resolve()]
 
 
 def _donor(folder: Path) -> Ledger:
     if not exists(folder):
         raise UsageError(f"--reuse {folder}: no such folder; give the results folder of a sweep")
     ledger = Ledger(folder)
-    if not (folder.is_dir() and (ledger.paths.record.is_file() or ledger.paths.trials.is_dir())):
+    if not (exists(ledger.paths.record) or exists(ledger.paths.trials)):
         raise UsageError(f"--reuse {folder}: no sweep has written here; give a results folder")
     return ledger
 
@@ -99,16 +98,18 @@ def reusable(wanted: Collection[str], ledgers: Sequence[Ledger]) -> Reusable:
         ledgers: other folders, the preferred ones first.
     """
     donors: dict[str, list[Ledger]] = {}
-    refused: dict[str, list[str]] = {}
+    refused: dict[str, dict[str, Path]] = {}
     for ledger in ledgers:
         for trial_id in sorted(ledger.committed().intersection(wanted)):
             try:
                 manifest_with_expected_sizes(ledger.paths, trial_id)
             except (ResultsError, StorageError) as error:
-                refused.setdefault(trial_id, []).append(str(error))
+                refused.setdefault(trial_id, {})[str(error)] = ledger.paths.folder
             else:
                 donors.setdefault(trial_id, []).append(ledger)
-    hopeless = [text for trial_id, texts in refused.items() if trial_id not in donors for text in texts]
+    hopeless: dict[str, Path] = {}
+    for trial_id, texts in refused.items():
+        hopeless |= {} if trial_id in donors else texts
     return Reusable({trial_id: donors[trial_id] for trial_id in wanted if trial_id in donors}, hopeless)
 
 
@@ -135,25 +136,25 @@ def take(writer: Writer, found: Reusable, *, keep_state: bool) -> Taken:
     return taken
 
 
-def _verified(ledger: Ledger, trial_id: str, refused: list[str]) -> "EncodedTrial | None":
+def _verified(ledger: Ledger, trial_id: str, refused: dict[str, Path]) -> "EncodedTrial | None":
     """Read a trial's files; None if one of them is damaged."""
     from raysweep.store.encoding import EncodedTrial  # and Arrow, which takes a moment
 
     paths = ledger.paths
     try:
         if damage := trial_damage(paths, trial_id):
-            refused.extend(f"{one.path}: {one.what}" for one in damage)
+            refused.update({f"{one.path}: {one.what}": paths.folder for one in damage})
             return None
         row, predictions, curves = (read_file(paths.table(kind, trial_id)) for kind in TABLES)
         trial = EncodedTrial(trial_id, row or b"", predictions, curves or b"")
         require_valid(trial)  # again: a run may have moved a file meanwhile
     except (ResultsError, StorageError) as error:
-        refused.append(str(error))
+        refused[str(error)] = paths.folder
         return None
     return trial
 
 
-def _state(ledger: Ledger, trial_id: str, refused: list[str]) -> bytes | None:
+def _state(ledger: Ledger, trial_id: str, refused: dict[str, Path]) -> bytes | None:
     """Read a trial's state; None if there is none, or if it is damaged or another trial's."""
     path = ledger.paths.state(trial_id)
     try:
@@ -163,32 +164,9 @@ def _state(ledger: Ledger, trial_id: str, refused: list[str]) -> bytes | None:
         if (owner := read_header(state[:LARGEST_HEADER]).settings.trial_id) != trial_id:
             raise ResultsError(f"the state belongs to another trial, {owner!r}")
     except (ResultsError, StorageError) as error:
-        refused.append(f"{path}: {error}")
+        refused[f"{path}: {error}"] = ledger.paths.folder
         return None
     return state
-
-
-def reuse_words(
-    ledgers: Sequence[Ledger], counts: Mapping[Path, int], refused: Sequence[str], verb: str
-) -> Iterator[str]:
-    """Say how many trials other folders give, and what is not taken.
-
-    Args:
-        ledgers: the other folders.
-        counts: number of trials that each folder gives.
-        refused: what is wrong with files that are not taken.
-        verb: such as `will be taken`.
-    """
-    for ledger in ledgers:
-        folder = ledger.paths.folder
-        number = counts.get(folder, 0)
-        if number:
-            yield f"{count(number, 'trial')} {verb} from {folder}."
-        else:
-            yield f"No trial {verb} from {folder}: it has none that is still missing here."
-    yield from (f"{what}; not taken" for what in refused[:MOST_REFUSED])
-    if len(refused) > MOST_REFUSED:
-        yield f"{count(len(refused) - MOST_REFUSED, 'more file')} not taken; `raysweep verify` lists damage"
 
 
 def _counted(folders: Iterable[Path]) -> dict[Path, int]:

@@ -46,7 +46,7 @@ def _free_space(path: Path) -> str:
 
 def _read_remedy(number: int | None) -> str:
     if number in _PERMISSION:
-        return "allow this user to read it (a folder: chmod u+rx, a file: chmod u+r, as its owner)"
+        return "let this user read it, as its owner: chmod -R u+rX (its group: g+rX, all: a+rX)"
     if number == errno.ENOTDIR:
         return "a file is in the place of a folder; move the file elsewhere"
     if number == errno.ENOENT:

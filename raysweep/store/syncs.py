@@ -40,7 +40,7 @@ def sync_folder(descriptor: int) -> None:
 
 
 def sync_folder_at(path: Path) -> None:
-    """Do so with a folder that is not open, and that this user may not be allowed to open."""
+    """Sync a folder by its path; this user may not be allowed to open it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:

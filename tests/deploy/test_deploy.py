@@ -124,6 +124,7 @@ CONTAINER: dict[str, Any] = {
 }
 POD: dict[str, Any] = {
     "spec": {
+        "securityContext": {"fsGroup": int},
         "containers": [CONTAINER],
         "volumes": [
             {"name": str, "configMap": {"name": str}, "persistentVolumeClaim": {"claimName": str}},

@@ -7,7 +7,7 @@ from concurrent import futures
 
 import pytest
 
-from raysweep.driver.address import check_form
+from raysweep.driver.address import check_form, resolved
 from raysweep.driver.trust import check_answers
 from raysweep.errors import ClusterError, UsageError
 
@@ -54,6 +54,20 @@ def test_other_forms(address: str, what: str, instead: str) -> None:
 def test_local_is_no_existing_cluster() -> None:
     with pytest.raises(UsageError, match="leave --address out"):
         check_form("local")
+
+
+def test_auto_stands_for_ray_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
+    with pytest.raises(
+        UsageError, match=r"--address auto with RAY_ADDRESS=http://127\.0\.0\.1:8265: the address of a"
+    ):
+        check_form("auto")
+    check_form("head:6379")
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    check_form("auto")
+    assert (resolved("auto"), resolved("other:1")) == ("head:6379", "other:1")
+    monkeypatch.delenv("RAY_ADDRESS")
+    assert resolved("auto") == "auto"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -115,7 +116,7 @@ def test_a_quota_of_cores(sandbox: Sandbox, one_core: Path) -> None:
     plan = run(("plan", sandbox.grid), sandbox.folder, before=inside(one_core))
     slots = max(cpus - 1, 1)
     assert f"on {slots} core" in plan.stdout
-    said = f"CPU quota of this container: {cpus - 0.6:.3g} of {cpus} cores, so {slots} "
+    said = f"CPU quota of this container or job: {cpus - 0.6:.3g} of {cpus} cores, so {slots} "
     assert said in plan.stdout
     done = run(("run", sandbox.grid), sandbox.folder, before=inside(one_core), TMPDIR=sandbox.env["TMPDIR"])
     assert done.returncode == 0, done.stderr
@@ -160,6 +161,7 @@ READERS = (
     ("export", "lengths", "--tensorboard", "logs"),
     ("compare", "lengths", "lengths"),
     ("plan", "lengths.yaml", "--results-dir", "."),
+    ("plan", "lengths.yaml", "--results-dir", "own", "--reuse", "lengths"),
 )
 
 
@@ -173,15 +175,15 @@ def test_results_that_cannot_be_read(
     path = min((folder / "trials").iterdir()) if closed == "file" else open_folder / closed
     path.chmod(0)
     for arguments in READERS:
-        if closed == "file" and arguments[0] == "show":
-            continue  # of another trial
+        if closed == "file" and (arguments[0] == "show" or "--reuse" in arguments):
+            continue  # of other trials
         done = run(arguments, open_folder, before=nobody)
         said = done.stdout + done.stderr
         assert done.returncode == (1 if arguments[0] == "verify" and closed == "file" else 3), (
             arguments,
             said,
         )
-        assert f"{path.relative_to(open_folder)}: Permission denied; allow this user to read it" in said, said
+        assert f"{path.relative_to(open_folder)}: Permission denied; let this user read it" in said, said
         assert "--results-dir" not in said
         assert "MB free" not in said
         assert "Traceback" not in said
@@ -195,7 +197,7 @@ def test_a_folder_on_the_way_that_cannot_be_entered(nobody: list[object], open_f
     for arguments in (("report", "way/lengths"), ("plan", "lengths.yaml", "--results-dir", "way")):
         done = run(arguments, open_folder, before=nobody)
         assert done.returncode == 3
-        assert re.fullmatch(r"cannot read way: Permission denied; allow .*\n", done.stderr), done.stderr
+        assert re.fullmatch(r"cannot read way: Permission denied; let .*\n", done.stderr), done.stderr
 
 
 SHARED = """
@@ -367,6 +369,18 @@ def test_no_number_is_left_out_on_a_narrow_terminal(made: Path, width: int, opti
     assert set(tokens(wide)) <= {*tokens(narrow), *tokens(joined)}
     assert len(tokens(narrow)) >= len(tokens(wide))
     assert "…" not in narrow
+
+
+def test_the_examples_on_a_narrow_terminal(tmp_path: Path) -> None:
+    wide, narrow = (run(("grids",), tmp_path, COLUMNS=str(columns)).stdout for columns in (200, 30))
+    assert set(tokens(wide)) <= {*tokens(narrow)}
+    assert "…" not in narrow
+
+
+def test_a_grid_in_shared_memory_is_a_file() -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        (Path(folder) / "shared.yaml").write_text("grid: {arch: echo, len: 2, mem: 8}\n")
+        assert "shared: 1 trial, 0 done" in run(("plan", f"{folder}/shared.yaml"), Path(folder)).stdout
 
 
 @pytest.mark.parametrize("width", [30, 20])

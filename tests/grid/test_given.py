@@ -88,6 +88,8 @@ def test_mappings_with_and_without_the_axis_are_both_set(tmp_path: Path) -> None
     assert values(both, "epochs", "seq2seq") == [7, 8]
     one = grid_of(tmp_path, TWO, "echo.epochs=7..9")  # an axis of echo's alone
     assert (values(one, "epochs", "echo"), values(one, "epochs", "seq2seq")) == ([7, 8, 9], [50])
+    new = grid_of(tmp_path, TWO, "seq2seq.epochs=7,8")  # as its mapping is
+    assert (values(new, "epochs", "echo"), values(new, "epochs", "seq2seq")) == ([10, 20], [7, 8])
 
 
 def test_the_architecture_can_be_set_and_others_than_the_file_names(tmp_path: Path) -> None:
@@ -217,6 +219,7 @@ def test_options_of_networks_select(tmp_path: Path) -> None:
             "len: no trial of the grid has 1, 5, 6 and 99,999,999,993 more; len is 2..4",
         ),
         (("len=4..2",), "len: found a range that runs backwards; len is 2..4"),
+        (("len=[]",), "len: found an empty list; len is 2..4"),
         (("mem=true",), "mem: no trial of the grid has true; mem is 4, 8"),
         (("arch=gru",), "arch: no trial of the grid has gru; arch is echo or seq2seq"),
         (("ln=2",), "ln: unknown key; did you mean 'len'?"),
@@ -224,7 +227,7 @@ def test_options_of_networks_select(tmp_path: Path) -> None:
         (("len",), "len: found 'len'; write a key and a value, such as --only arch=seq2seq"),
         (
             ("arch=echo", "epochs=5000"),
-            "epochs: no trial of the grid has this and arch=echo; leave out one of them",
+            "epochs: no trial of the grid has both this and arch=echo; leave out one of them",
         ),
     ],
 )

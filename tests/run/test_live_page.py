@@ -130,6 +130,12 @@ def test_a_device_a_folder_and_a_missing_folder_are_refused(tmp_path: Path, name
         require_writable(tmp_path / name, ("", *PAGES), tmp_path / "results")
 
 
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop.html").symlink_to("loop.html")
+    with pytest.raises(UsageError, match=r"loop\.html: a link that leads nowhere"):
+        require_writable(tmp_path / "loop.html", PAGES, tmp_path / "results")
+
+
 @pytest.mark.parametrize("name", ["s/sweep.json", "s/page.html", "s/trials/x.htm", "grid.yaml", "page"])
 def test_results_and_files_that_are_no_pages_are_never_replaced(tmp_path: Path, name: str) -> None:
     (tmp_path / "s" / "trials").mkdir(parents=True)

@@ -79,13 +79,14 @@ def test_an_end_in_order_in_time_is_not(signals: Signals, left: list[int]) -> No
     assert left == []
 
 
-def test_nohup_stays(left: list[int]) -> None:
+@pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_what_nohup_or_trap_ignores_stays_ignored(left: list[int], ignored: signal.Signals) -> None:
     before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in ENDING}
     try:
         signals = Signals()
         signals.leave = left.append
         signals.install()
-        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), ignored)
         assert not signals.pending
         os.kill(os.getpid(), signal.SIGINT)  # which a shell ignores for what runs in the background
         assert left == [130]

@@ -100,6 +100,17 @@ def test_a_reused_process_id_is_not_the_holder(path: Path) -> None:
         assert live_holder(path) == Holder.current()
 
 
+def test_a_holder_that_cannot_be_seen_is_respected(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another user's where /proc hides those (`hidepid`)."""
+    monkeypatch.setattr("raysweep.store.lock.process_start", lambda pid: None)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        path.write_text(holder(pid=process.pid, started=7))
+        assert live_holder(path) is not None
+        process.kill()
+        process.wait()
+        assert live_holder(path) is None
+
+
 def test_a_reboot_ends_every_holder(path: Path) -> None:
     path.write_text(holder(boot="an earlier one"))
     assert live_holder(path) is None

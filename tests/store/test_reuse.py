@@ -10,7 +10,7 @@ from raysweep.errors import UsageError
 from raysweep.store import checksum
 from raysweep.store.encoding import encode
 from raysweep.store.ledger import Ledger
-from raysweep.store.reuse import Taken, open_donors, reusable, reuse_words, take
+from raysweep.store.reuse import Taken, open_donors, reusable, take
 from raysweep.trial.training_state import MadeWith, StateHeader, pack
 from tests.command import tables
 from tests.ledgers import encoded
@@ -32,7 +32,7 @@ def taken(own: Ledger, donors: list[Ledger], *, keep_state: bool = False, wanted
         missing = [one for one in wanted if one not in writer.committed]
         found = reusable(missing, donors)
         done = take(writer, found, keep_state=keep_state)
-        done.refused[:0] = found.refused
+        done.refused = {**found.refused, **done.refused}
         return done
 
 
@@ -45,7 +45,7 @@ def test_what_is_missing_is_copied_byte_for_byte(tmp_path: Path, own: Ledger) ->
     other = folder_of(tmp_path / "other", range(3), diverged=1)
     done = taken(own, [other])
     assert done.counts == {other.paths.folder: 3}
-    assert done.refused == []
+    assert done.refused == {}
     kinds = ("trials", "predictions", "curves")
     assert tables(own.paths.folder, *kinds) == tables(other.paths.folder, *kinds)
     assert len(tables(own.paths.folder, "predictions")) == 2  # one diverged
@@ -81,7 +81,7 @@ def test_what_is_damaged_is_not_taken_with_a_word(tmp_path: Path, own: Ledger, k
     assert done.trials == {IDS[1]: other.paths.folder}
     assert own.verify().damage == ()
     if (kind, how) == ("trials", "lost"):
-        assert done.refused == []  # it is no trial
+        assert done.refused == {}  # it is no trial
     else:
         (word,) = done.refused
         assert word.startswith(f"{path}: ")
@@ -143,15 +143,9 @@ def test_a_folder_that_is_no_sweep_is_an_error(tmp_path: Path, what: str) -> Non
         open_donors([path], tmp_path / "own")
 
 
-def test_the_own_folder_gives_nothing(tmp_path: Path) -> None:
+def test_the_own_folder_gives_nothing_and_every_other_counts_once(tmp_path: Path) -> None:
     folder_of(tmp_path / "own", range(1))
-    assert open_donors([tmp_path / "own" / ".." / "own"], tmp_path / "own") == []
-
-
-def test_the_words(tmp_path: Path) -> None:
-    a, b = Ledger(Path("results/a")), Ledger(Path("results/b"))
-    words = [*reuse_words([a, b], {a.paths.folder: 1}, ["x: damaged"] * 12, "will be taken")]
-    assert words[0] == "1 trial will be taken from results/a."
-    assert words[1] == "No trial will be taken from results/b: it has none that is still missing here."
-    assert words[2:12] == ["x: damaged; not taken"] * 10
-    assert words[12:] == ["2 more files not taken; `raysweep verify` lists damage"]
+    other = folder_of(tmp_path / "other", range(1)).paths.folder
+    (tmp_path / "link").symlink_to(other)
+    found = open_donors([tmp_path / "own" / ".." / "own", other, tmp_path / "link", other], tmp_path / "own")
+    assert [one.paths.folder for one in found] == [other]
