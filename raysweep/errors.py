@@ -41,9 +41,9 @@ class GridError(UsageError):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        """Keep the problems; the message is one line for each."""
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        """Keep the problems, each once; the message is one line for each."""
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(self.problems))
 
 
 class NetworkError(RaysweepError):

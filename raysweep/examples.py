@@ -68,6 +68,8 @@ def copy_example(name: str, folder: Path) -> list[Copied]:
         StorageError: the folder cannot be read or written.
     """
     files = example_files()
+    if not files:
+        raise UsageError("this installation has no example grids; install raysweep again")
     if (path := files.get(name.removesuffix(".yaml"))) is None:
         near = near_example(name)
         known = f"did you mean {near}?" if near else f"there are {', '.join(files)}"

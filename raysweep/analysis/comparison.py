@@ -106,7 +106,7 @@ def compare(a: Ledger, b: Ledger, only: Mapping[str, str] | None = None) -> Comp
     """
     analyses = analyse(a), analyse(b)
     require_known([cell for analysis in analyses for cell in analysis.cells], only or {})
-    groups = matched(*(selected(analysis.current, only or {}) for analysis in analyses))
+    groups = matched(*(selected(one.current, one.former, only or {}) for one in analyses))
     return Comparison(
         *analyses,
         groups=tuple(

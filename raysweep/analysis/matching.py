@@ -13,6 +13,7 @@ the network may lack. If `n_in` is the architecture's default for LEN, it equals
 architecture itself differs as a whole if each sweep has a single one, and not the same.
 """
 
+import difflib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -174,16 +175,19 @@ def choices(given: Iterable[str]) -> dict[str, str]:
     return chosen
 
 
-def selected(cells: Iterable[Cell], only: Mapping[str, str]) -> list[Cell]:
+def selected(current: Sequence[Cell], former: Sequence[Cell], only: Mapping[str, str]) -> list[Cell]:
     """Keep the cells with the given values; a setting whose value no cell of the sweep has is ignored.
 
     Args:
-        cells: the cells of one sweep.
+        current: cells of the sweep's latest grid.
+        former: its other cells, which are kept only if they have a value that no current cell has.
         only: values as text by the setting's or option's name, such as `{"learning_rate": "0.003"}`.
     """
-    kept = [*cells]
+    kept, others = [*current], [*former]
     for name, text in only.items():
-        kept = [cell for cell in kept if _has(cell, name, text)] or kept
+        now, before = ([cell for cell in cells if _has(cell, name, text)] for cells in (kept, others))
+        if now or before:
+            kept, others = (now, before) if now else (before, [])
     return kept
 
 
@@ -197,7 +201,11 @@ def require_known(cells: Iterable[Cell], only: Mapping[str, str]) -> None:
     for name, text in only.items():
         if not any(_has(cell, name, text) for cell in listed):
             values = dict.fromkeys(str(flat[name]) for flat in map(_flat, listed) if name in flat)
-            known = f"it is {', '.join(values)}" if values else "no setting of these sweeps has this name"
+            if not values:
+                near = difflib.get_close_matches(name, {key for cell in listed for key in _flat(cell)}, n=1)
+                meant = f"; did you mean '{near[0]}'?" if near else ""
+                raise UsageError(f"--only {name}={text}: no setting of these sweeps has this name{meant}")
+            known = f"it is {', '.join(values)}; give one of them"
             raise UsageError(f"--only {name}={text}: no cell has this value; {clean_text(known)}")
 
 

@@ -58,8 +58,11 @@ def plot(
     """
     from raysweep.plotting import Plot
     from raysweep.plotting import plot as draw
+    from raysweep.text import clean_text
 
     draw(ledger_of(sweep), Plot(figure, metric, rows, columns, reach, width), file)
+    with output():
+        print(clean_text(f"{file}: {file.stat().st_size / 1e3:,.0f} kB"))
 
 
 def export(

@@ -33,6 +33,8 @@ def ledger_of(folder: Path) -> "Ledger":
             return Ledger(folder)
     if folder.is_file():
         raise UsageError(f"{folder}: a file; give the sweep's results folder, such as results/{folder.stem}")
+    if (meant := Path("results", folder)).is_dir() and not folder.is_absolute():
+        raise UsageError(f"{folder}: no such results folder; did you mean {meant}?")
     raise UsageError(f"{folder}: no such results folder; `raysweep run GRID` creates one in `results`")
 
 

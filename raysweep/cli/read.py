@@ -20,7 +20,7 @@ def report(
     sweep: Folder,
     mem: Annotated[
         int | None,
-        typer.Option(metavar="MEM", help="MEM whose position accuracy is shown; default: the largest."),
+        typer.Option(metavar="MEM", help="MEM of the position accuracy; default: each network's largest."),
     ] = None,
     reach: Annotated[
         float,

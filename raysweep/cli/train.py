@@ -1,7 +1,9 @@
 """The commands that take a grid: run and plan."""
 
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +12,11 @@ from raysweep.cli.completion import complete_sweep
 from raysweep.cli.output import print_view
 from raysweep.cli.paths import user_path
 from raysweep.machine import local_cpus, local_gpus, quota_notice
+from raysweep.text import count
+
+if TYPE_CHECKING:
+    from raysweep.grid import Grid
+    from raysweep.store.ledger import Ledger
 
 Sets = Annotated[
     list[str] | None,
@@ -108,7 +115,7 @@ def plan(
     Counts the trials that are done; starts nothing.
     """
     from raysweep.analysis.forecast import forecast
-    from raysweep.analysis.network_versions import network_changes
+    from raysweep.analysis.grid_change import grid_changes
     from raysweep.grid import read_grid
     from raysweep.report.plan_report import plan_view
     from raysweep.run.reused_trials import reused_trials
@@ -121,8 +128,9 @@ def plan(
     ledger = Ledger(results_dir / asked.name)
     donors = open_donors(reuse or (), ledger.paths.folder)
     done = ledger.committed_with_expected_sizes()
-    changes = network_changes(asked, ledger, done)
-    found = reusable([one.trial_id for one in asked.selected if one.trial_id not in done], donors)
+    changes = grid_changes(asked, ledger, done)
+    wanted = [one.trial_id for one in asked.selected if one.trial_id not in done]
+    found = reusable(wanted, donors, keep_state=asked.keep_state)
     ahead = forecast(
         asked,
         done,
@@ -132,6 +140,24 @@ def plan(
     )
     limits = [notice] if ahead.missing and cpus is None and (notice := quota_notice()) else []
     folders = [donor.paths.folder for donor in donors]
-    reused = reused_trials(folders, found.counts, found.refused, "will be taken")
-    remarks = [*changes, *(reused if ahead.missing or ahead.reused else ()), *limits]
+    reused = reused_trials(folders, found.counts, found.refused, "will be verified and taken")
+    remarks = [
+        *changes,
+        *_what_happened(asked, ledger, done),
+        *(reused if ahead.missing or ahead.reused else ()),
+        *limits,
+    ]
     print_view(plan_view(asked, ahead, cpus or local_cpus(), local_gpus(), remarks))
+
+
+def _what_happened(grid: "Grid", ledger: "Ledger", done: set[str]) -> Iterator[str]:
+    """Say which of the missing trials were finished or failed before."""
+    missing = {trial.trial_id for trial in grid.trials} - done
+    if damaged := ledger.committed() & missing:
+        again = "it is trained again" if len(damaged) == 1 else "they are trained again"
+        yield (
+            f"Files of {count(len(damaged), 'finished trial')} are damaged or lost: {again}; "
+            f"raysweep verify {shlex.quote(str(ledger.paths.folder))} names the files."
+        )
+    if failed := ledger.failures().keys() & missing:
+        yield f"{count(len(failed), 'trial')} to train failed last time; `raysweep show` says why."

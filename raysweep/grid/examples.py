@@ -9,6 +9,9 @@ from typing import Final
 
 from raysweep.grid.nodes import shown_path
 
+NAMES: Final = ("lengths", "longer", "networks", "notebook", "quick", "tutorial")
+"""The examples; in a clone, other grids of the user's may be beside them."""
+
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
 
@@ -17,7 +20,7 @@ def example_files() -> dict[str, Path]:
     folder = _PACKAGE / "grids"
     if not folder.is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file():
         folder = _PACKAGE.parent / "grids"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {name: path for name in NAMES if (path := folder / f"{name}.yaml").is_file()}
 
 
 def near_example(name: str) -> str | None:
@@ -28,7 +31,9 @@ def near_example(name: str) -> str | None:
 def missing_file_hint(path: Path) -> str:
     """Say of a grid file that does not exist which file or example may have been meant."""
     here = [one.name for one in path.parent.glob("*.y*ml")]
-    near = next(iter(difflib.get_close_matches(path.name, here, n=1)), None)
+    stems = {Path(name).stem: name for name in here}
+    near = next(iter(difflib.get_close_matches(path.stem, stems, n=1)), None)
+    near = near and stems[near]
     example = near_example(path.stem)
     if near is not None and (Path(near).stem == path.stem or example != path.stem):
         return f"did you mean {shown_path(path.parent / near)}?"

@@ -69,13 +69,17 @@ class _Override:
     problems: list[Problem]
 
     def applied(self, one: Given, value: Node) -> Table:
-        section, _, name = one.key.rpartition(".")
+        section, dot, name = one.key.rpartition(".")
+        if (dot and not (section and name)) or name != name.strip() or section != section.strip():
+            return self._wrong(one, hint(name.strip() or section, (*FIELDS, "keep_state"))[0])
         entry = Entry(one.line, name, value)
         archs = list(dict.fromkeys(archs_of(self.root)))
         options = networks_with_options(self.networks)
         if section == "resources":
             return _in_section(self.root, section, entry)
-        if section in archs and name != _ARCH:
+        if section in archs and name == _ARCH:
+            return self._wrong(one, "which networks are trained is no setting of one; write --set arch=…")
+        if section in archs:
             return self._of_arch(section, entry)
         if section:
             return self._wrong(one, _wrong_section(section, name, archs))
@@ -145,6 +149,8 @@ def _option(root: Table, entry: Entry, having: Collection[str]) -> Table:
 
 
 def _several(value: Node) -> bool:
+    if isinstance(value, Scalar) and value.quoted:  # a text of a user's option may look like a range
+        return False
     return isinstance(value, Items) or is_range(value)
 
 

@@ -1,6 +1,6 @@
 """Selection of a part of a grid's trials: `--only KEY=VALUES`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -32,7 +32,8 @@ def selected(
         has = [value for _, value in values if value is not None]
         if message := _problem(one.key, node, has, trials):
             problems.append(one.problem(message))
-        chosen = {(type(value), value) for value in has if _among(value, node)}
+        among = _wanted(node, has)
+        chosen = {(type(value), value) for value in has if among(value)}
         kept = [trial for trial in kept if (type(v := _value(trial, one.key)), v) in chosen]
     if not kept and len(problems) == before:
         last = [*only][-1]
@@ -54,12 +55,13 @@ def _problem(name: str, node: Node, has: Sequence[Any], trials: Sequence[TrialSe
         return hint(name, (*FIELDS, *dict.fromkeys(o for trial in trials for o in trial.option_values)))[0]
     if isinstance(node, Items) and not node.items:
         return f"found an empty list; {name} is {_listed(has)}"
-    if (whole := range_of(node)) is not None:
+    if (whole := _range(node, has)) is not None:
         present = {value for value in has if type(value) is int}
         count = len(whole) - sum(value in whole for value in present)
         some = [str(value) for value in islice((v for v in whole if v not in present), _MAX_NAMED)]
     else:
-        lacking = [one for one in _each(node) if not any(_is(value, one) for value in has)]
+        keys, texts = {_key(value) for value in has}, {value for value in has if isinstance(value, str)}
+        lacking = [one for one in _each(node) if not _is_one(one, keys, texts)]
         count, some = len(lacking), list(map(_text, lacking[:_MAX_NAMED]))
     if not count and whole != range(0):
         return None
@@ -81,20 +83,29 @@ def _text(node: Node) -> str:
     return shown_key(node.text) if isinstance(node, Scalar) else found(node)
 
 
-def _among(value: Any, node: Node) -> bool:
-    """Return whether a value is one of those that an option gives."""
-    if (whole := range_of(node)) is not None:
-        return type(value) is int and value in whole
-    return any(_is(value, one) for one in _each(node))
+def _range(node: Node, has: Sequence[Any]) -> range | None:
+    """Return the numbers that a node gives as a range; a quoted text is none if values are texts."""
+    quoted = isinstance(node, Scalar) and node.quoted and any(isinstance(value, str) for value in has)
+    return None if quoted else range_of(node)
+
+
+def _wanted(node: Node, has: Sequence[Any]) -> Callable[[Any], bool]:
+    """Return what tells whether a value is one of those that an option gives."""
+    if (whole := _range(node, has)) is not None:
+        return lambda value: type(value) is int and value in whole
+    scalars = [one for one in _each(node) if isinstance(one, Scalar)]
+    keys, texts = {_key(one.value) for one in scalars}, {one.text for one in scalars}
+    return lambda value: _key(value) in keys or (isinstance(value, str) and value in texts)
 
 
 def _each(node: Node) -> Sequence[Node]:
     return node.items if isinstance(node, Items) else (node,)
 
 
-def _is(value: Any, node: Node) -> bool:
-    """Return whether a node is a value: 1 and 1.0 are equal, 1 and true are not."""
-    if not isinstance(node, Scalar):
-        return False
-    alike = isinstance(value, bool) == isinstance(node.value, bool)
-    return (alike and value == node.value) or (isinstance(value, str) and value == node.text)
+def _is_one(node: Node, keys: Collection[tuple[bool, Any]], texts: Collection[str]) -> bool:
+    return isinstance(node, Scalar) and (_key(node.value) in keys or node.text in texts)
+
+
+def _key(value: Any) -> tuple[bool, Any]:
+    """Return what equal values have in common: 1 and 1.0 are equal, 1 and true are not."""
+    return isinstance(value, bool), value

@@ -46,6 +46,8 @@ OPTION_FIELDS: Final[Mapping[type, FieldInfo]] = {
 Within = Literal["axis", "list", "section", "resources", "top"]
 
 _RANGE: Final = re.compile(r"\s*(-?[0-9]{1,18})\s*\.\.\s*(-?[0-9]{1,18})\s*")
+_RANGE_LIKE: Final = re.compile(r"([0-9]{1,18}) *(?:-|–|:|\.{3,}|…|to) *([0-9]{1,18})")
+"""What people write for a range elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,8 @@ def _instead(node: Scalar, field: FieldInfo) -> str:
         quoted = node.value is not None and not node.quoted and accepted(field, node.text) is not None
         return "write it in quotes" if quoted else f"write {expected(field)}"
     text = node.text.strip()
+    if field.annotation is int and (ends := _RANGE_LIKE.fullmatch(text)):
+        return f"a range is written {ends[1]}..{ends[2]}"
     grouped = re.fullmatch(r"[0-9]{1,3}([_, ][0-9]{3})+", text)
     meant = plain_value(re.sub(r"[_, ]", "", text) if grouped else text)
     if isinstance(meant, float) and meant.is_integer() and field.annotation is int:

@@ -1,4 +1,4 @@
-"""What wrong positions say instead, at one MEM: a row per LEN with the shares of the wrong positions."""
+"""What wrong positions say instead, a row per LEN with the shares of the wrong positions."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -8,9 +8,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from raysweep.analysis.aggregate import Cell
-from raysweep.analysis.facets import Facet
 from raysweep.analysis.slips import PooledSlips
-from raysweep.report.positions import cells_at
+from raysweep.report.positions import Shown
 from raysweep.report.wrapped import Wrapped
 from raysweep.text import TOGETHER, ranges, share
 
@@ -21,24 +20,22 @@ _WIDEST_LABEL: Final = 15
 _LEGEND: Final = "  answer: the other expected integers; window: the input behind the answer"
 
 
-def slips_table(facets: Sequence[Facet], mem: int) -> "SlipsTable | None":
-    """Return the table at one MEM; None if no position is wrong."""
-    table = SlipsTable(facets, mem)
+def slips_table(title: str, groups: Sequence[Shown]) -> "SlipsTable | None":
+    """Return the table of the cells that the positions' table shows; None if no position is wrong."""
+    table = SlipsTable(title, groups)
     return table if table.has_rows else None
 
 
 class SlipsTable:
-    """Rows of every facet at one MEM; cells without a wrong position are listed below."""
+    """Rows of every facet; cells without a wrong position are listed below."""
 
-    def __init__(self, facets: Sequence[Facet], mem: int) -> None:
-        """Select the cells at `mem` that have results."""
-        self._title = f" · MEM {mem}"
-        found = [(facet, cells_at(facet, mem)) for facet in facets]
-        self._groups = [(facet, [cell for cell in cells if _wrong(cell)]) for facet, cells in found]
-        self._right = [(facet, [cell for cell in cells if not _wrong(cell)]) for facet, cells in found]
-        labels = [facet.label for facet, cells in self._groups if cells]
-        longest = max(map(len, labels), default=0)
-        self._headed = longest > _WIDEST_LABEL or any(facet.label != facet.arch for facet in facets)
+    def __init__(self, title: str, groups: Sequence[Shown]) -> None:
+        """Separate the cells in which something is wrong."""
+        self._title = title
+        self._groups = [(group.label, [cell for cell in group.cells if _wrong(cell)]) for group in groups]
+        self._right = [(group.label, [cell for cell in group.cells if not _wrong(cell)]) for group in groups]
+        longest = max((len(label) for label, cells in self._groups if cells), default=0)
+        self._headed = longest > _WIDEST_LABEL or not all(group.plain for group in groups)
         self._column = 0 if self._headed else longest + 2
 
     @property
@@ -60,27 +57,27 @@ class SlipsTable:
 
     def _rows(self) -> Iterator[Text]:
         yield Text(f"{'':{self._column}}  LEN │{_HEAD}", "bold")
-        for facet, cells in self._groups:
+        for label, cells in self._groups:
             if self._headed and cells:
-                yield Text(f"  {facet.label}")
+                yield Text(f"  {label}")
             for cell in cells:
-                label = "" if self._headed else f"  {facet.label}"
-                yield Text(f"{label:<{self._column}}{cell.settings['len']:>5} │{_line(cell)}")
+                head = "" if self._headed else f"  {label}"
+                yield Text(f"{head:<{self._column}}{cell.settings['len']:>5} │{_line(cell)}")
 
     def _sentences(self) -> Iterator[Wrapped]:
         """Say the same where the rows are too long."""
-        for facet, cells in self._groups:
+        for label, cells in self._groups:
             for cell in cells:
                 numbers = zip(("wrong", "of answer", "of window", "neither"), _numbers(cell), strict=True)
                 parts = [f"{name} {number}".replace(" ", TOGETHER) for name, number in numbers]
                 if often := _most_often(cell.slips) if cell.slips else "":
                     parts.append(f"most often {often}".replace(" ", TOGETHER))
-                yield Wrapped(f"{facet.label} LEN{TOGETHER}{cell.settings['len']}: {', '.join(parts)}", 2, 4)
+                yield Wrapped(f"{label} LEN{TOGETHER}{cell.settings['len']}: {', '.join(parts)}", 2, 4)
 
     def _all_right(self) -> Iterator[str]:
-        for facet, cells in self._right:
+        for label, cells in self._right:
             if cells:
-                yield f"{facet.label} LEN{TOGETHER}{ranges(cell.settings['len'] for cell in cells)}"
+                yield f"{label} LEN{TOGETHER}{ranges(cell.settings['len'] for cell in cells)}"
 
 
 def _wrong(cell: Cell) -> bool:

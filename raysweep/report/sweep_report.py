@@ -36,7 +36,7 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float
     Args:
         analysis: result of `analyse`.
         mem: the MEM whose accuracy per position is shown, of the latest grid's cells or else of former
-            ones; default: the latest grid's largest MEM that has results.
+            ones; default: of each network, the latest grid's largest MEM that has results.
         reach: level of exact-match at which a length counts as learned.
 
     Raises:
@@ -52,7 +52,7 @@ def report_view(analysis: SweepAnalysis, *, mem: int | None = None, reach: float
     parts.extend(epochs_maps(timed, reach))
     if positions is not None:
         parts.append(positions)
-        if (slips := slips_table(positions.facets, positions.mem)) is not None:
+        if (slips := slips_table(positions.title, positions.groups)) is not None:
             parts.append(slips)
     if former:
         parts.append(Text("no longer in the grid, results kept", "bold"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from raysweep.analysis.network_versions import network_changes
+from raysweep.analysis.grid_change import grid_changes
 from raysweep.driver.variables import ClusterRequest
 from raysweep.errors import ClusterError, RaysweepError, StorageError
 from raysweep.grid import Grid, read_grid
@@ -53,7 +53,7 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
         require_writable(options.html, PAGES, ledger.paths.folder)
     donors = open_donors(options.reuse, ledger.paths.folder)
     missing = {trial.trial_id for trial in grid.selected} - ledger.committed()
-    missing -= reusable(missing, donors).donors.keys()
+    missing -= reusable(missing, donors, keep_state=grid.keep_state).donors.keys()
     if missing:
         check_request(grid.resources, options, len(missing))
         if options.private and options.cpus is None and (notice := quota_notice()):
@@ -154,11 +154,11 @@ class Run:
         paths = self.ledger.paths
         for damage in self.writer.check():
             again = damage.trial_id in self.state.planned
-            then = "its trial is trained again" if again else "its trial is not one of this run"
+            then = "its trial is missing again" if again else "its trial is not one of this run"
             say(f"{damage.path}: {damage.what}; set aside in {paths.damaged}, {then}")
         if self.ledger.record() is None and paths.record.exists():
             say(f"{paths.record}: not valid; set aside in {paths.damaged}, and written anew")
-        for change in network_changes(self.grid, self.ledger, self.writer.committed):
+        for change in grid_changes(self.grid, self.ledger, self.writer.committed):
             say(change)
         self.state = self._new_state(RuntimeEstimate(self.ledger.timings()))
         damaged: list[Damage] = []
@@ -173,7 +173,7 @@ class Run:
         """Take the missing trials that other sweeps have; only the others are trained."""
         if not (self.donors and self.state.missing):
             return
-        found = reusable(self.state.missing, self.donors)
+        found = reusable(self.state.missing, self.donors, keep_state=self.grid.keep_state)
         taken = take(self.writer, found, keep_state=self.grid.keep_state)
         folders = [donor.paths.folder for donor in self.donors]
         for words in reused_trials(folders, taken.counts, {**found.refused, **taken.refused}, "taken"):

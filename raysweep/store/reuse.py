@@ -83,6 +83,8 @@ def open_donors(folders: Sequence[Path], own: Path) -> list[Ledger]:
 
 def _donor(folder: Path) -> Ledger:
     if not exists(folder):
+        if not folder.is_absolute() and exists(meant := Path("results", folder)):
+            raise UsageError(f"--reuse {folder}: no such folder; did you mean {meant}?")
         raise UsageError(f"--reuse {folder}: no such folder; give the results folder of a sweep")
     ledger = Ledger(folder)
     if not (exists(ledger.paths.record) or exists(ledger.paths.trials)):
@@ -90,12 +92,13 @@ def _donor(folder: Path) -> Ledger:
     return ledger
 
 
-def reusable(wanted: Collection[str], ledgers: Sequence[Ledger]) -> Reusable:
+def reusable(wanted: Collection[str], ledgers: Sequence[Ledger], *, keep_state: bool) -> Reusable:
     """Find which trials other folders have; only rows are read.
 
     Args:
         wanted: ids of trials.
         ledgers: other folders, the preferred ones first.
+        keep_state: whether a folder that has a trial's state is preferred for it.
     """
     donors: dict[str, list[Ledger]] = {}
     refused: dict[str, dict[str, Path]] = {}
@@ -110,6 +113,11 @@ def reusable(wanted: Collection[str], ledgers: Sequence[Ledger]) -> Reusable:
     hopeless: dict[str, Path] = {}
     for trial_id, texts in refused.items():
         hopeless |= {} if trial_id in donors else texts
+    if keep_state:
+        donors = {
+            trial_id: sorted(having, key=lambda ledger: not exists(ledger.paths.state(trial_id)))
+            for trial_id, having in donors.items()
+        }
     return Reusable({trial_id: donors[trial_id] for trial_id in wanted if trial_id in donors}, hopeless)
 
 

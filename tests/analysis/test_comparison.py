@@ -170,8 +170,8 @@ def test_no_cell_matches_two() -> None:
     found = group(a, b)
     assert found.changes == (Change("learning_rate", (0.001,), (0.003, 0.01)),)
     assert numbers(found) == (1, 0, 0, 1, 2)
-    chosen = selected(b, {"learning_rate": "0.01"})
-    assert numbers(group(selected(a, {"learning_rate": "0.01"}), chosen)) == (2, 0, 0, 0, 0)
+    chosen = selected(b, [], {"learning_rate": "0.01"})
+    assert numbers(group(selected(a, [], {"learning_rate": "0.01"}), chosen)) == (2, 0, 0, 0, 0)
 
 
 @given(st.data())
@@ -301,7 +301,7 @@ def test_only_asks_for_one_value(tmp_path: Path) -> None:
     assert len(found.pairs) == 1
     with pytest.raises(UsageError, match=r"--only len=9: no cell has this value; it is 2, 3"):
         compare(ledger, ledger, {"len": "9"})
-    with pytest.raises(UsageError, match=r"--only lens=3: .* no setting of these sweeps has this name"):
+    with pytest.raises(UsageError, match=r"--only lens=3: no setting .* has this name; did you mean 'len'\?"):
         compare(ledger, ledger, {"lens": "3"})
     for wrong in (["len"], ["=3"], ["len=2", "len=3"]):
         with pytest.raises(UsageError, match="give a setting and one value"):
@@ -324,7 +324,7 @@ def test_a_network_with_an_empty_option_can_be_compared_and_chosen() -> None:
     a = [cell(V1, ""), cell(V1, "tanh")]
     (group,) = matched(a, [cell(V2, "relu")])
     assert [change.a for change in group.changes if change.name == "act"] == [("", "tanh")]
-    assert len(selected(a, choices(["act="]))) == 1
+    assert len(selected(a, [], choices(["act="]))) == 1
 
 
 def test_cells_that_are_no_longer_in_the_grid_are_not_compared(tmp_path: Path) -> None:
@@ -335,3 +335,14 @@ def test_cells_that_are_no_longer_in_the_grid_are_not_compared(tmp_path: Path) -
     b = write_sweep(tmp_path / "b", later, synthetic_results(trials_of(later)))
     found = compare(a, b)
     assert [len(group.pairs) for group in found.groups] == [1]
+
+
+def test_former_cells_are_compared_if_a_value_asks_for_them(tmp_path: Path) -> None:
+    usual = {"arch": ["echo"], "len": [2], "mem": [4, 8], "seed": [0]}
+    both = planned({**usual, "epochs": [1500, 2500]})
+    longer, shorter = planned({**usual, "epochs": [2500]}), planned({**usual, "epochs": [1500]})
+    a = write_sweep(tmp_path / "a", longer, synthetic_results(trials_of(both)))
+    b = write_sweep(tmp_path / "b", shorter, synthetic_results(trials_of(shorter)))
+    pairs = compare(a, b, choices(["epochs=1500", "mem=4"])).pairs
+    assert [(pair.a.settings["epochs"], pair.b.settings["epochs"]) for pair in pairs] == [(1500, 1500)]
+    assert len(compare(a, b, choices(["mem=8"])).pairs) == 1  # 2500 with 1500

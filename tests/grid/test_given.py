@@ -107,6 +107,17 @@ def test_an_option_holds_for_all_networks_that_have_it(tmp_path: Path) -> None:
     assert [t.option_values["name"] for t in text if t.arch == "gru"] == ["deep"]
 
 
+def test_a_text_that_looks_like_a_range_is_one_value_in_quotes(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, OWN, 'name="2..4"')
+    assert values(grid, "name") == [None, "2..4"]
+    assert len(grid_of(tmp_path, OWN, 'name="2..4"', only=('name="2..4"',)).selected) == 1
+
+
+def test_a_selection_of_many_values_is_quick_to_check(tmp_path: Path) -> None:
+    text = "name: many\ngrid: {arch: echo, len: 2, mem: 4, seed: 0..49999}\n"
+    assert len(grid_of(tmp_path, text, only=("seed=0..49999",)).selected) == 50_000
+
+
 def test_resources_and_states_can_be_set(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, GRID, "resources.cpu=2", "keep_state=true")
     assert (grid.resources.cpu, grid.keep_state) == (2, True)
@@ -143,6 +154,15 @@ def test_the_content_gives_the_same_grid(tmp_path: Path) -> None:
         ("resource.cpu=2", "resource.cpu: unknown key; did you mean 'resources.cpu'?"),
         ("seqtoseq.mem=2", "seqtoseq.mem: unknown key; did you mean 'seq2seq.mem'?"),
         ("resources.cpus=2", "resources.cpus: unknown key; did you mean 'cpu'?"),
+        ("len=2-4", "len: found the text '2-4'; a range is written 2..4"),
+        (".len=9", ".len: unknown key; did you mean 'len'?"),
+        (".arch=echo", ".arch: unknown key; did you mean 'arch'?"),
+        ("epochs.=3", "epochs.: unknown key; did you mean 'epochs'?"),
+        ("seq2seq. epochs=3", "'seq2seq. epochs': unknown key; did you mean 'epochs'?"),
+        (
+            "seq2seq.arch=echo",
+            "seq2seq.arch: which networks are trained is no setting of one; write --set arch=…",
+        ),
         ("name=x", "name: use --name NAME"),
         ("grid.mem=4", "grid.mem: write --set mem=…, which holds wherever the file gives it"),
         ("echo=4", "echo: set one key of it, such as --set echo.epochs=500"),

@@ -30,7 +30,7 @@ def folder_of(path: Path, seeds: range, diverged: int | None = None) -> Ledger:
 def taken(own: Ledger, donors: list[Ledger], *, keep_state: bool = False, wanted: list[str] = IDS) -> Taken:
     with own.open_for_writing() as writer:
         missing = [one for one in wanted if one not in writer.committed]
-        found = reusable(missing, donors)
+        found = reusable(missing, donors, keep_state=keep_state)
         done = take(writer, found, keep_state=keep_state)
         done.refused = {**found.refused, **done.refused}
         return done
@@ -130,6 +130,15 @@ def test_states_travel_along_if_the_grid_keeps_them(tmp_path: Path, own: Ledger)
     assert [path.name for path in own.paths.states.iterdir()] == [f"{IDS[1]}.state"]
     assert own.paths.state(IDS[1]).read_bytes() == other.paths.state(IDS[1]).read_bytes()
     assert [word.partition(": ")[0] for word in done.refused] == [str(torn), str(foreign)]
+
+
+def test_a_folder_that_has_the_state_is_preferred(tmp_path: Path, own: Ledger) -> None:
+    without, having = folder_of(tmp_path / "a", range(2)), Ledger(tmp_path / "b")
+    with having.open_for_writing() as writer:
+        writer.commit(encoded(1), state_of(1))
+    done = taken(own, [without, having], keep_state=True)
+    assert done.trials == {IDS[0]: without.paths.folder, IDS[1]: having.paths.folder}
+    assert [path.name for path in own.paths.states.iterdir()] == [f"{IDS[1]}.state"]
 
 
 @pytest.mark.parametrize("what", ["nowhere", "a file", "an empty folder"])

@@ -1,6 +1,7 @@
 """What wrong positions say: another integer of the answer, of the window, or none of it."""
 
 from collections.abc import Sequence
+from math import floor
 from typing import Final
 
 import altair as alt
@@ -11,6 +12,7 @@ from raysweep.analysis.panels import panels, value_text
 from raysweep.report.figures.axes import inline, layered, short_title_of, tooltips
 from raysweep.report.figures.look import SCREEN, Chart, Look, text_width
 from raysweep.report.figures.multiples import Multiples, arranged
+from raysweep.text import ROUNDING
 
 _COLORS: Final = ("#0072b2", "#56b4e9", "#009e73", "#e69f00", "#bbbbbb")
 """Of the kinds, in their order, from the palette of Okabe and Ito (2008)."""
@@ -69,7 +71,9 @@ def _note(row: Row) -> Row:
     if row["kind"] is None:
         return {"note": "nothing wrong", "note_at": 0.02}
     wrong = row["wrong"]
-    return {"note": "<0.1%" if wrong < 0.001 else f"{wrong:.{0 if wrong >= 0.0995 else 1}%}", "note_at": 1.03}
+    places = 0 if wrong >= 0.1 else 1
+    down = floor(100 * wrong * 10**places + ROUNDING) / 10**places  # as the report rounds shares
+    return {"note": f"{down:.{places}f}%" if wrong >= 0.001 else "<0.1%", "note_at": 1.03}
 
 
 def _shares(width: float, look: Look) -> alt.X:
