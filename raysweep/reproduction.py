@@ -19,6 +19,7 @@ from raysweep.errors import ResultsError, UsageError
 from raysweep.machine import cpu_model, local_cpus, package_versions
 from raysweep.run.environment import run_environment
 from raysweep.run.surroundings import LEFT_OUT
+from raysweep.store.atomic_files import exists
 from raysweep.store.differences import Change, Reproduction, difference
 from raysweep.store.encoding import DecodedTrial, EncodedTrial, decode, encode
 from raysweep.store.ledger import Ledger
@@ -126,7 +127,7 @@ def _network_source(settings: TrialSettings, path: Path | None, ledger: Ledger) 
             raise UsageError(f"{settings.arch} is built in; leave out --networks")
         return None
     told = f"  SHA-256 of the trial's row   {settings.network}"
-    if (copy := ledger.paths.network(settings.network)).is_file():
+    if exists(copy := ledger.paths.network(settings.network)):
         copied = f"  {copy} has a copy of that text: compare, or name the copy once you have read it"
     else:
         copied = "  no copy of that text is in the results folder; look in your version control"

@@ -227,7 +227,7 @@ def load(folder: str | os.PathLike[str]) -> Sweep:
             version of raysweep.
         StorageError: the folder cannot be read.
     """
-    path = Path(folder)
+    path = Path(os.path.expanduser(folder))  # noqa: PTH111  # Path's own fails for a user who does not exist
     if not path.is_dir():
         raise ResultsError(f"{path}: no such folder; give a results folder, such as results/lengths")
     return Sweep(Ledger(path))

@@ -1,7 +1,7 @@
 """Shell completion of sweeps and trial ids: from names alone, so that it is quick, and silent on errors."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,11 @@ _RESULTS: Final = "results"
 
 _MAX_LOOKED_AT: Final = 2000
 """Most entries of a folder that are looked at."""
+
+
+def one_of(*words: str) -> Callable[[str], list[str]]:
+    """Return what completes an option that takes one of a few words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def complete_sweep(incomplete: str) -> list[str]:

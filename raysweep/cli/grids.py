@@ -26,7 +26,7 @@ def grids(
         ),
     ] = None,
 ) -> None:
-    """List the example grids that come with raysweep, or copy one here.
+    """List the example grids, or copy one here.
 
     Copies the networks file that it names, too; never overwrites a file that differs.
     """

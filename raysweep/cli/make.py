@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from raysweep.cli.arguments import Folder, Trial
+from raysweep.cli.completion import one_of
 from raysweep.cli.output import ledger_of, output, print_view
 from raysweep.cli.paths import user_path
 
@@ -27,7 +28,12 @@ def plot(
         ),
     ],
     figure: Annotated[
-        str, typer.Option(metavar="FIGURE", help="heatmap, curves, positions or slips.")
+        str,
+        typer.Option(
+            metavar="FIGURE",
+            help="heatmap, curves, positions or slips.",
+            autocompletion=one_of("heatmap", "curves", "positions", "slips"),
+        ),
     ] = "heatmap",
     metric: Annotated[
         str | None,
@@ -35,6 +41,7 @@ def plot(
             metavar="METRIC",
             help="Of heatmap: exact_match, position_accuracy, epochs_to_reach, loss; "
             "of curves: exact_match, loss, accuracy. Default: exact_match.",
+            autocompletion=one_of("exact_match", "position_accuracy", "epochs_to_reach", "loss", "accuracy"),
         ),
     ] = None,
     rows: Annotated[

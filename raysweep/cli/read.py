@@ -48,6 +48,9 @@ def report(
     from raysweep.analysis.aggregate import analyse
     from raysweep.analysis.export import report_csv, report_json
     from raysweep.report.sweep_report import PLAN_UNKNOWN, report_view
+    from raysweep.store.lock import live_holder
+    from raysweep.store.paths import Paths
+    from raysweep.text import clean_text
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other; choose one")
@@ -72,6 +75,8 @@ def report(
             sys.stdout.write(report_json(analysis, reach) if as_json else report_csv(analysis, reach))
     else:
         print_view(report_view(analysis, mem=mem, reach=reach))
+        if holder := live_holder(Paths(sweep).lock):
+            print(clean_text(f"A run is writing here: {holder}."), file=sys.stderr)
 
 
 def _write_page(ledger: "Ledger", file: Path, reach: float) -> None:

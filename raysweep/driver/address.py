@@ -1,6 +1,7 @@
 """Addresses of existing clusters: `host:port` of the control store, or `auto`; other forms are explained."""
 
 import os
+import re
 from typing import Final
 
 from raysweep.errors import UsageError
@@ -11,6 +12,9 @@ PORT: Final = 6379
 DASHBOARD_PORT: Final = 8265
 CLIENT_PORT: Final = 10001
 MAX_PORT: Final = 65535
+
+_HOST: Final = re.compile(r"[\w.-]+|\[[0-9a-fA-F:.]+(%\w+)?\]")
+_IPV6: Final = re.compile(r"[0-9a-fA-F:.]+")
 
 _SCHEMES: Final = {
     "http": "the address of a dashboard, which `ray job submit` takes",
@@ -45,12 +49,15 @@ def check_form(address: str) -> None:
     if separator:
         what = _SCHEMES.get(scheme.lower(), f"no cluster's address begins with {scheme}://")
         raise _refused(shown, what, _host(rest.partition("/")[0]))
-    if address.count(":") > 1 and not address.startswith("["):
+    if address.count(":") > 1 and _IPV6.fullmatch(address):
         raise _refused(shown, "an IPv6 address needs brackets", "[::1]")
     host, separator, port = address.rpartition(":")
     if not separator or address.endswith("]"):
-        raise _refused(shown, "no port", address)
-    if not host or not port.isdecimal() or not port.isascii() or not 0 < int(port) <= MAX_PORT:
+        host = address if _HOST.fullmatch(address) and not address.isdecimal() else ""
+        raise _refused(shown, "no port", "" if host.lower() == "auto" else host)
+    if not _HOST.fullmatch(host):
+        raise _refused(shown, f"no host:port, with a port from 1 to {MAX_PORT}", "")
+    if not port.isdecimal() or not port.isascii() or not 0 < int(port) <= MAX_PORT:
         raise _refused(shown, f"no host:port, with a port from 1 to {MAX_PORT}", host)
 
 

@@ -113,7 +113,8 @@ def _headline(grid: Grid, ahead: Forecast, cpus: int, gpus: int) -> str:
 
 
 def _cores_and_gpus(cpus: float, gpus: float) -> str:
-    return f"{cpus:g} cores and {gpus:g} GPUs"
+    cores = f"{cpus:g} {'core' if cpus == 1 else 'cores'}"
+    return f"{cores} and {gpus:g} {'GPU' if gpus == 1 else 'GPUs'}"
 
 
 def _table(trials: Sequence[TrialSettings], listed: Sequence[str], ahead: Forecast) -> Table:

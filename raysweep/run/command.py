@@ -51,6 +51,7 @@ def run_sweep(path: Path, results_dir: Path, name: str | None, options: RunOptio
     ledger = Ledger(results_dir / grid.name)
     if options.html is not None:
         require_writable(options.html, PAGES, ledger.paths.folder)
+    ledger.record()  # one that cannot be read ends the run before anything is changed
     donors = open_donors(options.reuse, ledger.paths.folder)
     missing = {trial.trial_id for trial in grid.selected} - ledger.committed()
     missing -= reusable(missing, donors, keep_state=grid.keep_state).donors.keys()
@@ -131,6 +132,8 @@ class Run:
                 driver = self._start(stack)
             if driver is not None:
                 self._train_with(driver)
+            elif not self.state.missing:
+                say(f"{self.grid.name}: {count(len(self.state.planned), 'trial')} done, nothing to train")
         self.signals.stop_waiting()
         self.exit_code = self.signals.exit_code if self.signals.pending else int(bool(self.state.missing))
 

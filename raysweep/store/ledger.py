@@ -11,13 +11,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from raysweep.architectures import BUILT_IN
 from raysweep.errors import GridError, ResultsError, StorageError, UnknownSchemaError, UsageError
 from raysweep.grid import grid_from_content
-from raysweep.store.atomic_files import Folder, exists, refuse_link
-from raysweep.store.lock import live_holder, lock
-from raysweep.store.network_copies import copy_damage
-from raysweep.store.paths import Kind, Paths, trial_of
+from raysweep.store.atomic_files import Folder, exists, read_file
+from raysweep.store.listing import ids_in
+from raysweep.store.lock import lock
+from raysweep.store.paths import Kind, Paths
 from raysweep.store.saved_states import index_of
 from raysweep.store.sweep_record import Failure, SweepRecord, from_json
 from raysweep.store.trial_manifest import Manifest, read_manifest
@@ -26,13 +25,10 @@ from raysweep.store.verify import (
     Damage,
     VerifyReport,
     bytes_of,
-    failure_damage,
     failure_of,
     manifest_with_expected_sizes,
-    saved_damage,
-    trial_damage,
-    unreadable,
 )
+from raysweep.store.whole_folder import verify
 from raysweep.store.writer import Writer
 from raysweep.trial.cost import Measured
 from raysweep.trial.prefix import completed
@@ -71,7 +67,7 @@ class Ledger:
             ResultsError: the folder or one of the files is a symbolic link.
             StorageError: the folder cannot be read.
         """
-        return self._ids(self.paths.trials, Paths.TABLE_SUFFIX)
+        return ids_in(self.paths, self.paths.trials, Paths.TABLE_SUFFIX)
 
     def committed_with_expected_sizes(self) -> set[str]:
         """Return the committed trials whose files have the expected sizes; only rows are read.
@@ -112,12 +108,12 @@ class Ledger:
         self._require_readable(present)
         if kind != "trials":
             # Listed second: if a trial is committed meanwhile, its file is listed here, but not its id above.
-            present &= self._ids(self.paths.folder / kind, Paths.TABLE_SUFFIX)
+            present &= ids_in(self.paths, self.paths.folder / kind, Paths.TABLE_SUFFIX)
         return [os.fspath(self.paths.table(kind, trial_id)) for trial_id in sorted(present)]
 
     def failures(self) -> dict[str, Failure]:
         """Return the last failure of each trial that failed and is not committed, by id; skip torn files."""
-        failed = self._ids(self.paths.failures, Paths.FAILURE_SUFFIX) - self.committed()
+        failed = ids_in(self.paths, self.paths.failures, Paths.FAILURE_SUFFIX) - self.committed()
         read = {trial_id: failure_of(self.paths, trial_id) for trial_id in sorted(failed)}
         return {trial_id: failure for trial_id, failure in read.items() if failure is not None}
 
@@ -126,8 +122,16 @@ class Ledger:
 
         The tables hold everything except the requested grid, so readers continue without the record;
         `verify` reports a torn file, and the next run replaces it.
+
+        Raises:
+            StorageError: the file cannot be read.
         """
-        return from_json(SweepRecord, bytes_of(self.paths.record))
+        if not exists(self.paths.record):
+            return None
+        try:
+            return from_json(SweepRecord, read_file(self.paths.record))
+        except ResultsError:
+            return None
 
     def planned(self) -> dict[str, TrialSettings] | None:
         """Return the trials of the latest grid, by id; None if `sweep.json` or its grid is invalid."""
@@ -173,10 +177,11 @@ class Ledger:
         Raises:
             UsageError: no trial matches, or more than one; the message lists candidates.
         """
-        known = sorted({*self.committed(), *self.failures(), *(self.planned() or ())})
+        planned = self.planned() or {}
+        known = sorted({*self.committed(), *self.failures(), *planned})
         if not known:
             raise self.no_sweep()
-        return completed(prefix, known, self.paths.folder)
+        return completed(prefix, known, self.paths.folder, lambda ids: planned | self._settings(ids))
 
     def trial(self, trial_id: str) -> "TrialRecord":
         """Read everything that is known about a trial.
@@ -204,13 +209,7 @@ class Ledger:
             UsageError: the folder does not exist, or is not a sweep's.
             ResultsError: the folder contains a symbolic link.
         """
-        if not any(exists(path) for path in (self.paths.record, *self.paths.subfolders)):
-            raise self.no_sweep()
-        running = live_holder(self.paths.lock) is not None
-        orphans = set() if running else self._orphans()
-        committed = self.committed()
-        damage = [found for trial_id in sorted(committed) for found in _damage(self.paths, trial_id)]
-        return VerifyReport(len(committed), (*damage, *sorted(orphans, key=str), *self._other_damage()))
+        return verify(self)
 
     @contextmanager
     def open_for_writing(self) -> Iterator[Writer]:
@@ -230,6 +229,13 @@ class Ledger:
             finally:
                 writer.close()
 
+    def _settings(self, trial_ids: Collection[str]) -> dict[str, TrialSettings]:
+        """Return the settings of those of some trials whose rows can be read."""
+        with suppress(ResultsError, StorageError):
+            rows = self.manifests(self.committed().intersection(trial_ids))
+            return {trial_id: TrialSettings(**row.counts.settings) for trial_id, row in rows.items()}
+        return {}
+
     def _require_readable(self, trial_ids: set[str]) -> None:
         """Raise an error for rows of an unknown schema; check each row once, and leave damage to `verify`."""
         for trial_id in sorted(trial_ids - self._readable):
@@ -242,20 +248,6 @@ class Ledger:
                 continue
         self._readable |= trial_ids
 
-    def _ids(self, path: Path, suffix: str) -> set[str]:
-        found = (trial_of(name, suffix) for name in self._names(path))
-        return {trial_id for trial_id in found if trial_id is not None}
-
-    def _names(self, path: Path) -> list[str]:
-        refuse_link(self.paths.folder)
-        if not exists(path):
-            return []
-        folder = Folder(path)
-        try:
-            return list(folder.names())
-        finally:
-            folder.close()
-
     def _has_expected_sizes(self, trial_id: str) -> bool:
         try:
             manifest_with_expected_sizes(self.paths, trial_id)
@@ -264,46 +256,3 @@ class Ledger:
         except ResultsError:
             return False
         return True
-
-    def _orphans(self) -> set[Damage]:
-        """Find tables without a row, except those of a commit that ends meanwhile."""
-        kinds: tuple[Kind, ...] = ("predictions", "curves")
-        found = [(k, i) for k in kinds for i in self._ids(self.paths.folder / k, Paths.TABLE_SUFFIX)]
-        committed = self.committed()
-        what = "no matching row in trials/: the row was lost, or a run was interrupted during a commit"
-        return {Damage(self.paths.table(k, i), what) for k, i in found if i not in committed}
-
-    def _foreign_tables(self) -> Iterator[Damage]:
-        """Find tables that belong to no trial, such as renamed copies, which *.parquet matches."""
-        kinds: tuple[Kind, ...] = ("trials", "predictions", "curves")
-        for kind in kinds:
-            for name in self._names(self.paths.folder / kind):
-                if name.endswith(Paths.TABLE_SUFFIX) and trial_of(name, Paths.TABLE_SUFFIX) is None:
-                    yield Damage(self.paths.folder / kind / name, "no trial's file; move it elsewhere")
-
-    def _other_damage(self) -> Iterator[Damage]:
-        yield from self._foreign_tables()
-        if reason := unreadable(self.paths.record):
-            yield Damage(self.paths.record, reason)
-        elif bytes_of(self.paths.record) is not None and self.record() is None:
-            yield Damage(self.paths.record, "not valid, or written by another version of raysweep")
-        yield from copy_damage(self.paths, self._networks())
-        yield from failure_damage(self.paths, self._ids(self.paths.failures, Paths.FAILURE_SUFFIX))
-        checkpoints = self._ids(self.paths.checkpoints, Paths.CHECKPOINT_SUFFIX)
-        yield from saved_damage(map(self.paths.checkpoint, checkpoints))
-        yield from saved_damage(map(self.paths.state, self._ids(self.paths.states, Paths.STATE_SUFFIX)))
-
-    def _networks(self) -> set[str]:
-        """Return the users' networks that committed trials have."""
-        trials = [one for one in self.committed() if one.partition("-")[0] not in BUILT_IN]
-        with suppress(ResultsError, StorageError):  # found before
-            return {str(one.counts.settings["network"]) for one in self.manifests(trials).values()}
-        return set()
-
-
-def _damage(paths: Paths, trial_id: str) -> list[Damage]:
-    """Return a trial's damage; for a reader, an unreadable file is damaged, whatever the reason."""
-    try:
-        return trial_damage(paths, trial_id)
-    except StorageError as error:
-        return [Damage(paths.table("trials", trial_id), str(error))]

@@ -103,9 +103,12 @@ def _acquire(path: Path) -> int:
         with storage_errors("lock", path):
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN_FLAGS, 0o666)
-            except PermissionError:
+            except PermissionError as error:
                 if not os.path.lexists(path):
-                    raise
+                    raise StorageError(
+                        f"cannot write to {path.parent}: Permission denied; let this user write to it (its "
+                        "group: chmod -R g+w), or give another folder with --results-dir"
+                    ) from error
                 with suppress(FileNotFoundError):  # its holder has ended, and removed it
                     _remove_other_users(path)
                 continue
@@ -129,7 +132,13 @@ def _remove_other_users(path: Path) -> None:
         LockedError: its holder may live.
         OSError: the file cannot be read or removed.
     """
-    descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
+    except PermissionError as error:
+        raise LockedError(
+            f"{path} is another user's, and cannot be read; if no other raysweep process writes to "
+            f"{path.parent}, delete {path} and run again"
+        ) from error
     try:
         _take(descriptor, path)
         if _is_at(descriptor, path):

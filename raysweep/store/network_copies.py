@@ -4,14 +4,14 @@ A copy's name is the SHA-256 of its text, which the rows of its trials have in t
 """
 
 import hashlib
-import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from raysweep.errors import ResultsError, StorageError
 from raysweep.store.atomic_files import Folder, read_file
+from raysweep.store.listing import names_in
 from raysweep.store.paths import Paths, is_temporary
-from raysweep.store.verify import Damage
+from raysweep.store.verify import Damage, unreadable
 from raysweep.trial.network import NetworkSource
 
 
@@ -46,11 +46,18 @@ def copy_damage(paths: Paths, needed: Collection[str]) -> Iterator[Damage]:
     Args:
         paths: the results folder.
         needed: SHA-256 of every network that a committed trial has.
+
+    Raises:
+        StorageError: the folder of copies cannot be read.
     """
-    names = os.listdir(paths.networks) if paths.networks.is_dir() else []  # noqa: PTH208  # names, not paths
-    for name in sorted(names):
-        if name.endswith(Paths.NETWORK_SUFFIX) and not _is_intact(paths.networks / name):
-            yield Damage(paths.networks / name, "does not match the SHA-256 in its name; no result needs it")
+    names = names_in(paths, paths.networks)
+    for path in sorted(paths.networks / name for name in names if name.endswith(Paths.NETWORK_SUFFIX)):
+        if reason := unreadable(path):
+            yield Damage(path, reason)
+        elif not _is_intact(path):
+            yield Damage(
+                path, "does not match the SHA-256 in its name; a run with that networks file mends it"
+            )
     for sha256 in sorted({*needed} - {name.removesuffix(Paths.NETWORK_SUFFIX) for name in names}):
         yield Damage(paths.network(sha256), "the copy is missing; a run with that networks file writes it")
 

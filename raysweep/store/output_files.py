@@ -70,4 +70,4 @@ def _folder_of(path: Path) -> Iterator[Folder]:
     except (StorageError, OSError) as error:
         cause = error.__cause__ if isinstance(error, StorageError) else error
         reason = cause.strerror if isinstance(cause, OSError) else None
-        raise StorageError(f"{path}: cannot be written: {reason or error}") from error
+        raise StorageError(f"{path}: cannot be written: {reason or error}; name a file elsewhere") from error

@@ -8,6 +8,7 @@ from raysweep.errors import ResultsError, StorageError
 from raysweep.store import checksum
 from raysweep.store.atomic_files import Folder, read_file
 from raysweep.store.paths import Paths, file_name, trial_of
+from raysweep.store.storage_errors import is_denied
 from raysweep.store.verify import Damage
 from raysweep.trial.settings import TrialSettings
 from raysweep.trial.state_index import StateIndex
@@ -37,6 +38,9 @@ class SavedStates:
         Args:
             here: what the trials will be trained with; None if a worker decides what it can use.
             damaged: list to which files are added that are no valid states; they are quarantined.
+
+        Raises:
+            StorageError: this user may not read a state.
         """
         self.states, unknown = index_of(self._folders, here)
         for folder, name in unknown:  # of another raysweep, or damaged
@@ -89,6 +93,8 @@ class SavedStates:
             data = folder.get(name)
             return None if data is None else checksum.strip(data)
         except (ResultsError, StorageError) as error:
+            if isinstance(error, StorageError) and is_denied(error):
+                raise
             damaged.append(Damage(folder.path / name, str(error)))
             with suppress(StorageError):
                 self._quarantine(folder, name)
@@ -117,7 +123,10 @@ def index_of(
         here: what the trials will be trained with; None for any state.
 
     Returns:
-        The states, without those under another trial's name; and the files that this raysweep cannot read.
+        The states, without those under another trial's name; and the files that are none of this raysweep's.
+
+    Raises:
+        StorageError: this user may not read a state.
     """
     states, unknown = StateIndex({}, here), []
     for suffix, folder in folders.items():
@@ -126,7 +135,9 @@ def index_of(
                 continue
             try:
                 header = read_header(folder.get(name, LARGEST_HEADER) or b"")
-            except (ResultsError, StorageError):
+            except (ResultsError, StorageError) as error:
+                if isinstance(error, StorageError) and is_denied(error):
+                    raise
                 unknown.append((folder, name))
                 continue
             if header.settings.trial_id == trial_id:

@@ -35,6 +35,11 @@ def storage_errors(action: str, path: Path) -> Iterator[None]:
         ) from error
 
 
+def is_denied(error: StorageError) -> bool:
+    """Return whether a file is not for this user: it may be valid, and is no damage."""
+    return isinstance(error.__cause__, PermissionError)
+
+
 def _free_space(path: Path) -> str:
     """Describe the free space on the file system of a path; return an empty text if unknown."""
     for folder in path.parents:
@@ -59,6 +64,8 @@ def _remedy(number: int | None) -> str:
         return "free some space and run the same command again; committed trials are kept"
     if number == errno.EFBIG:
         return "raise the limit on file sizes (ulimit -f) and run the same command again"
+    if number == errno.EPERM:
+        return "it belongs to another user; give a folder of your own with --results-dir"
     if number in _PERMISSION:
         return "give a writable folder with --results-dir"
     if number in (errno.ENOTDIR, errno.EEXIST):

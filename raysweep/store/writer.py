@@ -11,7 +11,7 @@ from raysweep.store.paths import Paths, file_name, is_temporary, trial_of
 from raysweep.store.saved_states import SavedStates
 from raysweep.store.sweep_record import Failure, RunEnvironment, SweepRecord, from_json, to_json
 from raysweep.store.trial_manifest import Digest, read_manifest
-from raysweep.store.verify import Damage, failure_damage, trial_damage
+from raysweep.store.verify import Damage, failure_damage, trial_damage, unreadable
 from raysweep.trial.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -104,14 +104,23 @@ class Writer:
         found: list[Damage] = []
         for trial_id in sorted(self._committed):
             if damage := trial_damage(self._paths, trial_id):
-                self._quarantine(trial_id)
+                self._set_aside(trial_id, damage)
                 found += damage
         return [*found, *self._check_failures()]
 
+    def _set_aside(self, trial_id: str, damage: list[Damage]) -> None:
+        try:
+            self._quarantine(trial_id)
+        except StorageError as error:
+            raise StorageError(
+                f"{damage[0].path}: {damage[0].what}, and it cannot be set aside: {error}"
+            ) from error
+
     def _check_failures(self) -> Iterator[Damage]:
         for damage in failure_damage(self._paths, _ids(self._failures, Paths.FAILURE_SUFFIX)):
-            self._quarantine_file(self._failures, damage.path.name)
-            yield damage
+            if not unreadable(damage.path):  # else it may be valid
+                self._quarantine_file(self._failures, damage.path.name)
+                yield damage
 
     @property
     def committed(self) -> set[str]:

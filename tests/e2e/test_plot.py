@@ -35,7 +35,8 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
 )
 def test_the_ending_decides_the_format(ledger: Ledger, tmp_path: Path, name: str, magic: bytes) -> None:
     done = run_raysweep("plot", ledger.paths.folder, "-o", name, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    size = (tmp_path / name).stat().st_size
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{name}: {size / 1e3:,.0f} kB\n", "")
     assert (tmp_path / name).read_bytes().startswith(magic)
     assert [one.name for one in tmp_path.iterdir()] == [name]
 

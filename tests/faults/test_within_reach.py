@@ -15,12 +15,17 @@ import duckdb
 import pytest
 
 import raysweep
+from raysweep.analysis.forecast import forecast
+from raysweep.grid import read_grid
+from raysweep.report.plan_report import plan_view
 from raysweep.store.ledger import Ledger
+from raysweep.trial.cost import RuntimeEstimate
+from raysweep.trial.state_index import StateIndex
 from tests.command import RAYSWEEP, environment, tables
 from tests.faults.sandbox import INJECT, Sandbox
 from tests.faults.test_field_cases import NOBODY, ONE
 from tests.faults.undisturbed import check_nothing_left, undisturbed
-from tests.sweeps import planned, synthetic_results, trials_of, write_sweep
+from tests.sweeps import drawn, planned, synthetic_results, trials_of, write_sweep
 
 pytestmark = pytest.mark.fault
 
@@ -200,6 +205,65 @@ def test_a_folder_on_the_way_that_cannot_be_entered(nobody: list[object], open_f
         assert re.fullmatch(r"cannot read way: Permission denied; let .*\n", done.stderr), done.stderr
 
 
+DONE = """
+name: golden
+keep_state: true
+grid: {arch: echo, len: 2, mem: 8, seed: 0..1, epochs: 400}
+defaults: {eval_sequences: 2, curve_every: 20, eval_every: 20}
+"""
+"""Two trials of the golden results: a run starts no process, which the other user could not."""
+
+
+def test_what_another_user_may_not_read_is_no_damage(nobody: list[object], open_folder: Path) -> None:
+    """States, the record and copies of networks files: named, and left where they are."""
+    golden = Path(__file__).parents[1] / "store" / "golden" / "0.1.0"
+    folder = open_folder / "golden"
+    shutil.copytree(golden, folder)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o777)
+    (open_folder / "one.yaml").write_text(DONE)
+    state, copy = min((folder / "states").iterdir()), min((folder / "networks").iterdir())
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for closed, commands in (
+        (state, (("run", "one.yaml", "--results-dir", "."), ("plan", "one.yaml", "--results-dir", "."))),
+        (folder / "sweep.json", (("run", "one.yaml", "--results-dir", "."), ("report", "golden", "--json"))),
+        (folder / "networks", (("verify", "golden"), ("reproduce", "golden", "gru-len2-mem8-seed0-a"))),
+    ):
+        closed.chmod(0)
+        for arguments in commands:
+            done = run(arguments, open_folder, before=nobody, PYTHONHASHSEED="0")
+            assert done.returncode == 3, (arguments, done.stdout + done.stderr)
+            said = done.stderr.splitlines()[-1]
+            words = re.match(
+                r"cannot (?:read|open|list) (.*): Permission denied; let this user read it", said
+            )
+            assert words, done.stderr
+            assert words[1].startswith(str(closed.relative_to(open_folder)))
+        closed.chmod(0o777)
+    copy.chmod(0)
+    done = run(("verify", "golden"), open_folder, before=nobody)
+    assert done.returncode == 1
+    assert f"golden/networks/{copy.name}: Permission denied" in done.stdout + done.stderr
+    copy.chmod(0o777)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_and_a_lock_that_others_may_not_write(nobody: list[object], open_folder: Path) -> None:
+    (open_folder / "one.yaml").write_text(ONE)
+    (open_folder / "one").mkdir()
+    line = ("run", "one.yaml", "--results-dir", ".")
+    done = run(line, open_folder, before=nobody)
+    assert (done.returncode, done.stderr.partition(";")[0]) == (3, "cannot write to one: Permission denied")
+    (open_folder / "one").chmod(0o777)
+    (open_folder / "one" / ".lock").write_text("{}")
+    (open_folder / "one" / ".lock").chmod(0o600)
+    done = run(line, open_folder, before=nobody)
+    assert done.returncode == 3
+    assert (
+        "one/.lock is another user's, and cannot be read; if no other raysweep process writes" in done.stderr
+    )
+
+
 SHARED = """
 import sys
 from pathlib import Path
@@ -273,7 +337,9 @@ def test_a_tilde_without_a_home_and_that_of_no_user(tmp_path: Path, nobody: list
     )
     assert (done.returncode, done.stderr) == (2, "~/x: this user has no home folder; write the whole path\n")
     done = run(("report", "~nobody-has-this-name/x"), tmp_path)
-    assert "~nobody-has-this-name/x: no such results folder" in done.stderr
+    assert done.stderr.startswith("~nobody-has-this-name/x: there is no user nobody-has-this-name; write ./~")
+    (tmp_path / "~notes").mkdir()
+    assert "~notes/x: no such results folder" in run(("report", "~notes/x"), tmp_path).stderr
 
 
 def complete(shell: str, words: Sequence[str], cwd: Path, **extra: str) -> str:
@@ -381,6 +447,17 @@ def test_a_grid_in_shared_memory_is_a_file() -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         (Path(folder) / "shared.yaml").write_text("grid: {arch: echo, len: 2, mem: 8}\n")
         assert "shared: 1 trial, 0 done" in run(("plan", f"{folder}/shared.yaml"), Path(folder)).stdout
+
+
+@pytest.mark.parametrize("grid", ["lengths", "networks"])
+def test_a_plan_at_every_width(grid: str) -> None:
+    path = Path(__file__).parents[2] / "grids" / f"{grid}.yaml"
+    asked = read_grid(path, sets=("seed=0..2",))
+    ahead = forecast(asked, (), RuntimeEstimate(), StateIndex({}))
+    view = plan_view(asked, ahead, 2)
+    numbers = sorted(tokens(drawn(view, 200)))
+    for width in range(24, 110):
+        assert sorted(tokens(drawn(view, width))) == numbers, width
 
 
 @pytest.mark.parametrize("width", [30, 20])

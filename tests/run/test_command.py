@@ -179,7 +179,7 @@ def test_trials_of_other_sweeps_are_taken(
     record = ledger.record()
     assert record is not None
     assert record.runs[0].options == (f"--reuse {other}",)
-    assert capfd.readouterr().err == f"3 trials taken from {other}.\n"
+    assert capfd.readouterr().err == f"3 trials taken from {other}.\nsmall: 3 trials done, nothing to train\n"
 
 
 def test_what_is_damaged_elsewhere_is_trained(
