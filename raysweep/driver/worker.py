@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 REPORT_S: Final = 2.0
 """Least seconds of training between two reports: as often as a person looks."""
 
-REPORTING_SLOTS: Final = 200
-"""Slots that may report so often: the driver takes 1 to 1.5 ms for a report, so at most 15 % of its time."""
+REPORTING_SLOTS: Final = 150
+"""Slots that may report so often: the driver takes 1.3 ms for a report, and so a tenth of its time."""
 
 CHECKPOINT_S: Final = 120.0
 """Least seconds of training between two checkpoints; a shorter trial makes none."""

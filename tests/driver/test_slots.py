@@ -79,7 +79,7 @@ def test_the_cap_holds_and_a_private_cluster_is_not_counted(monkeypatch: pytest.
 def test_more_slots_report_and_save_more_seldom() -> None:
     from raysweep.driver.worker import checkpoint_s, report_s
 
-    assert [report_s(slots) for slots in (1, 200, 500, 1_000)] == [2.0, 2.0, 5.0, 10.0]
+    assert [report_s(slots) for slots in (1, 150, 600, 1_500)] == [2.0, 2.0, 8.0, 20.0]
     large = TrialSettings(arch="seq2seq", len=4, mem=300, seed=0)  # a state of 14 MB
     assert checkpoint_s(100, large) == 120.0
     assert 1_000 * state_bytes(large) / checkpoint_s(1_000, large) == pytest.approx(20e6)
