@@ -76,6 +76,34 @@ def test_the_cap_holds_and_a_private_cluster_is_not_counted(monkeypatch: pytest.
     assert nodes.counts == 2
 
 
+def test_a_cluster_that_is_joined_has_a_minute_for_its_first_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    from raysweep.driver import cluster
+    from raysweep.errors import ClusterError
+    from raysweep.trial.resources import Resources
+
+    nodes, slept = Nodes(monkeypatch), 0.0
+    nodes.alive = [{"memory": 1e9}]  # the head, which trains nothing
+
+    def sleep(seconds: float) -> None:
+        nonlocal slept
+        slept += seconds
+        if slept == 2:
+            nodes.alive += [{"CPU": 4.0}]
+
+    monkeypatch.setattr("raysweep.driver.cluster.time.sleep", sleep)
+    monkeypatch.setattr("raysweep.driver.cluster.time.monotonic", lambda: slept)
+    assert cluster._slots(Resources(), cap=None) == 4
+    nodes.alive = [{"CPU": 8.0}, {"CPU": 2.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 1.0}]
+    words = "a trial of 4 cores and 1 GPU; of 3 nodes the largest have 8 cores, 2 cores and 1 GPU; lower"
+    with pytest.raises(ClusterError, match=words):
+        cluster._slots(Resources(cpu=4, gpu=1), cap=None)
+    assert slept == 2
+    nodes.alive = []
+    with pytest.raises(ClusterError, match="no node of the cluster is alive"):
+        cluster._slots(Resources(), cap=None)
+    assert slept > cluster.NODE_S
+
+
 def test_more_slots_report_and_save_more_seldom() -> None:
     from raysweep.driver.worker import checkpoint_s, report_s
 
