@@ -21,6 +21,9 @@ from tests.faults.sandbox import SMALL, Sandbox, kill, wait_for
 SLOW = {"what": "slow", "seconds": 1, "times": -1}
 """Keeps the trials of a run under way."""
 
+SLOWER = {**SLOW, "seconds": 10}
+"""Until Ray has noticed that one of its agents ended while it started, up to 15 s later."""
+
 LATEST_S = 6.0
 """Seconds after its beginning until which a moment may come."""
 
@@ -58,7 +61,7 @@ class Moments:
     def loss_of_a_part(self) -> None:
         """Kill one of the processes that a run cannot do without, from its first millisecond on."""
         name = self.chance.choice(PARTS)
-        with self.sandbox.running(faults=[SLOW]) as command:
+        with self.sandbox.running(faults=[SLOWER]) as command:
             victim = wait_for(lambda: self.sandbox.part(name))
             after = self.chance.uniform(0, LATEST_S) * self.chance.choice((0.01, 0.3, 1))
             time.sleep(after)

@@ -30,7 +30,7 @@ REPORT_S: Final = 2.0
 """Least seconds of training between two reports: as often as a person looks."""
 
 REPORTING_SLOTS: Final = 150
-"""Slots that may report so often: the driver takes 1.3 ms for a report, and so a tenth of its time."""
+"""Slots that may report so often: the driver takes 1.3 to 1.6 ms for a report, so a tenth of its time."""
 
 CHECKPOINT_S: Final = 120.0
 """Least seconds of training between two checkpoints; a shorter trial makes none."""

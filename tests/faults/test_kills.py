@@ -79,7 +79,8 @@ def check_lost(sandbox: Sandbox, err: str) -> None:
 
 @pytest.mark.parametrize("part", [pytest.param(part, marks=pytest.mark.slow) for part in PARTS])
 def test_a_cluster_that_is_lost_while_it_starts(sandbox: Sandbox, part: str, chance: random.Random) -> None:
-    with sandbox.running(faults=[SLOW]) as command:
+    # Up to 15 s pass until Ray notices that an agent has ended while it started.
+    with sandbox.running(faults=[{**SLOW, "seconds": 10}]) as command:
         victim = wait_for(lambda: sandbox.part(part))
         time.sleep(chance.uniform(0, 3))
         kill(victim)

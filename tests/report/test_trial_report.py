@@ -175,3 +175,14 @@ def test_a_damaged_row_is_told(tmp_path: Path) -> None:
         ResultsError, match=f"{trials[0].trial_id}: the row does not match its checksum; `raysweep"
     ):
         trial_view(ledger, trials[0].trial_id)
+
+
+def test_trials_whose_ids_differ_in_the_checksum_only_are_told_apart(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2], "mem": [4], "seed": [0], "epochs": [500, 1500]})
+    longer = planned({"arch": ["echo"], "len": [2], "mem": [4], "seed": [0], "epochs": [1500]})
+    ledger = write_sweep(tmp_path / "s", longer, synthetic_results(trials_of(content)))  # one is former
+    with pytest.raises(UsageError) as caught:
+        ledger.find_trial("echo")
+    lines = str(caught.value).splitlines()[1:]
+    told = {trial.trial_id: trial.epochs for trial in trials_of(content)}
+    assert lines == [f"  {trial_id}  {told[trial_id]:,} epochs" for trial_id in sorted(told)]
