@@ -35,5 +35,5 @@ def grid_changes(grid: Grid, ledger: Ledger, done: Collection[str]) -> Iterator[
         yield (
             f"{count(len(left), 'finished trial')} in {ledger.paths.folder} {'is' if one else 'are'} not of "
             f"this grid. {'It stays' if one else 'They stay'}, but the report will be this grid's; "
-            "--name NAME gives it a folder of its own."
+            "--name NAME gives this grid a folder of its own."
         )
