@@ -143,7 +143,8 @@ def read_table(data: bytes, schema: pa.Schema) -> pa.Table:
     try:
         with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
             check_version(file.metadata)
-            table: pa.Table = file.read()
+            # One row group: threads would have nothing to share, and Arrow's may abort a process that ends.
+            table: pa.Table = file.read(use_threads=False)
             return table.replace_schema_metadata(None).cast(schema)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ResultsError(f"the file cannot be read: {error}") from error
