@@ -153,14 +153,3 @@ def process_start(pid: int) -> int | None:
         return round(psutil.Process(pid).create_time() * 1000)
     except psutil.Error:
         return None
-
-
-def process_exists(pid: int) -> bool:
-    """Return whether there is a process of this id, also one that this user may not see."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -35,6 +35,15 @@ def interval_ends(low: float, high: float) -> str:
     return "–".join("1" if hundredths == 100 else f".{hundredths:02}" for hundredths in (down, up))
 
 
+def cores_and_gpus(cores: float, gpus: float) -> str:
+    """Name a machine's or a trial's resources.
+
+    >>> cores_and_gpus(1, 0), cores_and_gpus(2, 0.25), cores_and_gpus(8, 1)
+    ('1 core and 0 GPUs', '2 cores and 0.25 GPUs', '8 cores and 1 GPU')
+    """
+    return f"{cores:g} {'core' if cores == 1 else 'cores'} and {gpus:g} {'GPU' if gpus == 1 else 'GPUs'}"
+
+
 def number(value: float) -> str:
     """Format a number that may be a median of whole numbers.
 

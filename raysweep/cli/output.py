@@ -24,6 +24,7 @@ def ledger_of(folder: Path) -> "Ledger":
         StorageError: it cannot be read.
     """
     from raysweep.store.ledger import Ledger
+    from raysweep.store.listing import in_results
     from raysweep.store.storage_errors import storage_errors
 
     with storage_errors("read", folder):
@@ -33,7 +34,7 @@ def ledger_of(folder: Path) -> "Ledger":
             return Ledger(folder)
     if folder.is_file():
         raise UsageError(f"{folder}: a file; give the sweep's results folder, such as results/{folder.stem}")
-    if (meant := Path("results", folder)).is_dir() and not folder.is_absolute():
+    if meant := in_results(folder):
         raise UsageError(f"{folder}: no such results folder; did you mean {meant}?")
     raise UsageError(f"{folder}: no such results folder; `raysweep run GRID` creates one in `results`")
 

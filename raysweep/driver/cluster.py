@@ -24,7 +24,7 @@ from raysweep.driver.trust import check_answers, check_trust
 from raysweep.driver.variables import SETTINGS, TRAINING, ClusterRequest, token_path
 from raysweep.driver.watchdog import Lost, watch_addresses, watch_children
 from raysweep.errors import ClusterError
-from raysweep.text import count
+from raysweep.text import cores_and_gpus, count
 from raysweep.trial.resources import Resources
 
 OBJECT_STORE_BYTES: Final = 256 * 2**20
@@ -160,9 +160,9 @@ def _slots(resources: Resources, *, cap: int | None) -> int:
     if slots := _count_slots(nodes, resources, cap):
         return slots
     largest = sorted({_resources(node) for node in nodes}, reverse=True)[:MAX_NAMED]
-    there_are = ", ".join(_in_words(*one) for one in largest)
+    there_are = ", ".join(cores_and_gpus(*one) for one in largest)
     raise ClusterError(
-        f"no node can run a trial of {_in_words(resources.cpu, resources.gpu)}; "
+        f"no node can run a trial of {cores_and_gpus(resources.cpu, resources.gpu)}; "
         f"of {count(len(nodes), 'node')} the largest have {there_are}; "
         "lower `resources` in the grid, or add nodes"
     )
@@ -181,11 +181,6 @@ def _nodes_with_cores() -> list[dict[str, Any]]:
 def _resources(node: Mapping[str, Any]) -> tuple[float, float]:
     """Return the cores and GPUs of a node."""
     return node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0)
-
-
-def _in_words(cores: float, gpus: float) -> str:
-    words = f"{cores:g} {'core' if cores == 1 else 'cores'}"
-    return f"{words} and {gpus:g} {'GPU' if gpus == 1 else 'GPUs'}" if gpus else words
 
 
 def _count_slots(nodes: Sequence[Mapping[str, Any]], resources: Resources, cap: int | None) -> int:

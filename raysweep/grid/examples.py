@@ -30,13 +30,11 @@ def near_example(name: str) -> str | None:
 
 def missing_file_hint(path: Path) -> str:
     """Say of a grid file that does not exist which file or example may have been meant."""
-    here = [one.name for one in path.parent.glob("*.y*ml")]
-    stems = {Path(name).stem: name for name in here}
-    near = next(iter(difflib.get_close_matches(path.stem, stems, n=1)), None)
-    near = near and stems[near]
+    here = {one.stem: one for one in path.parent.glob("*.y*ml")}
+    near = next(iter(difflib.get_close_matches(path.stem, here, n=1)), None)
     example = near_example(path.stem)
-    if near is not None and (Path(near).stem == path.stem or example != path.stem):
-        return f"did you mean {shown_path(path.parent / near)}?"
+    if near is not None and (near == path.stem or example != path.stem):
+        return f"did you mean {shown_path(here[near])}?"
     if example is None:
         return "check the path"
     which = "an example of that name" if example == path.stem else f"an example called {example}"

@@ -13,7 +13,7 @@ from raysweep.analysis.forecast import Forecast
 from raysweep.grid import Grid
 from raysweep.report.fitting import Fitting
 from raysweep.report.wrapped import Wrapped
-from raysweep.text import count, duration, ranges, setting
+from raysweep.text import cores_and_gpus, count, duration, ranges, setting
 from raysweep.trial.cost import state_bytes
 from raysweep.trial.settings import TrialSettings
 
@@ -104,17 +104,12 @@ def _headline(grid: Grid, ahead: Forecast, cpus: int, gpus: int) -> str:
     slots = grid.resources.slots(cpus, gpus)
     if slots == 0:
         asked, available = (
-            _cores_and_gpus(*one) for one in ((grid.resources.cpu, grid.resources.gpu), (cpus, gpus))
+            cores_and_gpus(*one) for one in ((grid.resources.cpu, grid.resources.gpu), (cpus, gpus))
         )
         return f"{counts}, but not here: a trial asks for {asked}, this run has {available}"
     basis = f"measured on {count(ahead.measured, 'trial')}" if ahead.measured else "assumed"
     wall = duration(ahead.wall_seconds(slots), rough=True)
     return f"{counts}, about {wall} on {count(cpus, 'core')} (pace {basis})"
-
-
-def _cores_and_gpus(cpus: float, gpus: float) -> str:
-    cores = f"{cpus:g} {'core' if cpus == 1 else 'cores'}"
-    return f"{cores} and {gpus:g} {'GPU' if gpus == 1 else 'GPUs'}"
 
 
 def _table(trials: Sequence[TrialSettings], listed: Sequence[str], ahead: Forecast) -> Table:

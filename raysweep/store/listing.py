@@ -1,9 +1,15 @@
-"""Listing of a results folder's subfolders."""
+"""Results folders by their names, and what is in their subfolders."""
 
 from pathlib import Path
 
 from raysweep.store.atomic_files import Folder, exists, refuse_link
 from raysweep.store.paths import Paths, trial_of
+
+
+def in_results(folder: Path) -> Path | None:
+    """Return the folder of this name in `results`, which is probably meant; None if there is none."""
+    meant = Path("results", folder)
+    return None if folder.is_absolute() or not exists(meant) else meant
 
 
 def names_in(paths: Paths, folder: Path) -> list[str]:

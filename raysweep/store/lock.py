@@ -14,10 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raysweep.errors import LockedError, ResultsError, StorageError
-from raysweep.machine import boot_id, process_exists, process_start
+from raysweep.machine import boot_id, process_start
 from raysweep.store.atomic_files import read_file, refuse_link
 from raysweep.store.storage_errors import storage_errors
 from raysweep.store.syncs import sync_file
@@ -50,7 +51,7 @@ class Holder(BaseModel):
         here = Holder.current()
         if self.boot == here.boot:
             started = process_start(self.pid)
-            return process_exists(self.pid) if started is None else started == self.started
+            return psutil.pid_exists(self.pid) if started is None else started == self.started
         return self.host != here.host
 
     def __str__(self) -> str:

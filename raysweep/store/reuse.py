@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from raysweep.errors import ResultsError, StorageError, UsageError
 from raysweep.store.atomic_files import exists, read_file
 from raysweep.store.ledger import Ledger
+from raysweep.store.listing import in_results
 from raysweep.store.paths import Kind
 from raysweep.store.saved_states import kept_state
 from raysweep.store.verify import manifest_with_expected_sizes, trial_damage
@@ -83,7 +84,7 @@ def open_donors(folders: Sequence[Path], own: Path) -> list[Ledger]:
 
 def _donor(folder: Path) -> Ledger:
     if not exists(folder):
-        if not folder.is_absolute() and exists(meant := Path("results", folder)):
+        if meant := in_results(folder):
             raise UsageError(f"--reuse {folder}: no such folder; did you mean {meant}?")
         raise UsageError(f"--reuse {folder}: no such folder; give the results folder of a sweep")
     ledger = Ledger(folder)

@@ -94,7 +94,8 @@ def test_a_cluster_that_is_joined_has_a_minute_for_its_first_core(monkeypatch: p
     monkeypatch.setattr("raysweep.driver.cluster.time.monotonic", lambda: slept)
     assert cluster._slots(Resources(), cap=None) == 4
     nodes.alive = [{"CPU": 8.0}, {"CPU": 2.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 1.0}]
-    words = "a trial of 4 cores and 1 GPU; of 3 nodes the largest have 8 cores, 2 cores and 1 GPU; lower"
+    sizes = "8 cores and 0 GPUs, 2 cores and 1 GPU"
+    words = f"a trial of 4 cores and 1 GPU; of 3 nodes the largest have {sizes}; lower"
     with pytest.raises(ClusterError, match=words):
         cluster._slots(Resources(cpu=4, gpu=1), cap=None)
     assert slept == 2

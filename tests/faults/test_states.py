@@ -1,5 +1,6 @@
 """Trials go on from the states of shorter ones, to the bytes that they would have had from the start."""
 
+import json
 import shutil
 import signal
 from pathlib import Path
@@ -134,6 +135,20 @@ def test_a_kill_while_a_trial_is_trained_longer(sandbox: Sandbox, victim: str) -
             sandbox.workers()[0].kill()
         command.wait(timeout=120)
     check_undisturbed(sandbox)
+
+
+def test_a_state_that_is_too_large_is_not_kept_with_a_word(sandbox: Sandbox) -> None:
+    """Nor is it sent as a checkpoint, whose size the connection limits."""
+    sandbox.set_grid(grid(25))
+    limits = {
+        "raysweep.driver.worker.LARGEST_STATE": 1000,
+        "raysweep.driver.worker.CHECKPOINT_S": 0,
+        "raysweep.driver.worker.REPORT_S": 0,
+    }
+    done = sandbox.run("--plain", faults=NOTES, RAYSWEEP_CONSTANTS=json.dumps(limits))
+    assert done.returncode == 0, done.stdout + done.stderr + sandbox.log
+    assert (done.stdout + done.stderr).count(": its state is too large to be kept") == 3
+    assert [*(sandbox.results / "states").iterdir(), *(sandbox.results / "checkpoints").iterdir()] == []
 
 
 def test_a_grid_without_keep_state_keeps_none(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.command import RAYSWEEP, environment, tables
 from tests.faults.sandbox import INJECT, Sandbox
 from tests.faults.test_field_cases import NOBODY, ONE
 from tests.faults.undisturbed import check_nothing_left, undisturbed
-from tests.sweeps import drawn, planned, synthetic_results, trials_of, write_sweep
+from tests.sweeps import drawn, failure_of, planned, synthetic_results, trials_of, write_sweep
 
 pytestmark = pytest.mark.fault
 
@@ -441,6 +441,23 @@ def test_the_examples_on_a_narrow_terminal(tmp_path: Path) -> None:
     wide, narrow = (run(("grids",), tmp_path, COLUMNS=str(columns)).stdout for columns in (200, 30))
     assert set(tokens(wide)) <= {*tokens(narrow)}
     assert "…" not in narrow
+
+
+def test_a_plan_says_what_happened_and_a_report_that_a_run_is_writing(tmp_path: Path) -> None:
+    content = planned({"arch": ["echo"], "len": [2], "mem": [8], "seed": [0, 1, 2]})
+    done, damaged, failed = trials_of(content)
+    results, failures = synthetic_results([done, damaged]), [failure_of(failed)]
+    ledger = write_sweep(tmp_path / "results" / "s", content, results, failures)
+    ledger.paths.table("curves", damaged.trial_id).unlink()
+    (tmp_path / "s.yaml").write_text("grid: {arch: echo, len: 2, mem: 8, seed: 0..2}\n")
+    said = " ".join(run(("plan", "s.yaml"), tmp_path).stdout.split())
+    assert "Files of 1 finished trial are damaged or lost: it is trained again;" in said
+    assert "1 trial to train failed last time; `raysweep show` says why." in said
+    ledger.paths.table("trials", damaged.trial_id).unlink()
+    assert run(("report", "results/s"), tmp_path).stderr == ""
+    with ledger.open_for_writing():
+        words = f"A run is writing here: process {os.getpid()} on host"
+        assert run(("report", "results/s"), tmp_path).stderr.startswith(words)
 
 
 def test_a_grid_in_shared_memory_is_a_file() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from raysweep.cli.output import ledger_of
 from raysweep.errors import UsageError
 from raysweep.store import checksum
 from raysweep.store.encoding import encode
@@ -158,3 +159,14 @@ def test_the_own_folder_gives_nothing_and_every_other_counts_once(tmp_path: Path
     (tmp_path / "link").symlink_to(other)
     found = open_donors([tmp_path / "own" / ".." / "own", other, tmp_path / "link", other], tmp_path / "own")
     assert [one.paths.folder for one in found] == [other]
+
+
+def test_the_name_of_a_sweep_is_answered_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of(tmp_path / "results" / "first", range(1))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"--reuse first: no such folder; did you mean results/first\?"):
+        open_donors([Path("first")], tmp_path / "own")
+    with pytest.raises(UsageError, match=r"first: no such results folder; did you mean results/first\?"):
+        ledger_of(Path("first"))
