@@ -44,7 +44,7 @@ PRIVATE: Final[Mapping[str, str]] = {
     # meanwhile. On the loopback address a lost connection is a dead process.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
     "RAY_gcs_server_request_timeout_seconds": "30",
-    # Ray's process on a node connects to its object store, which it has just started in a thread: where it
+    # Ray's process on a node connects to its object store, which it has just started in a thread: if it
     # comes too early it tries again after 20 ms, not after a second; for 10 s in all, as by default.
     "RAY_raylet_client_connect_timeout_milliseconds": "20",
     "RAY_raylet_client_num_connect_attempts": "500",

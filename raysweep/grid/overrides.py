@@ -78,7 +78,7 @@ class _Override:
         if section == "resources":
             return _in_section(self.root, section, entry)
         if section in archs and name == _ARCH:
-            return self._wrong(one, "which networks are trained is no setting of one; write --set arch=…")
+            return self._wrong(one, "not a setting of one architecture; write --set arch=…")
         if section in archs:
             return self._of_arch(section, entry)
         if section:

@@ -28,7 +28,7 @@ from raysweep.store.verify import (
     failure_of,
     manifest_with_expected_sizes,
 )
-from raysweep.store.whole_folder import verify
+from raysweep.store.verify_folder import verify
 from raysweep.store.writer import Writer
 from raysweep.trial.cost import Measured
 from raysweep.trial.prefix import completed

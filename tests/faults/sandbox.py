@@ -17,6 +17,9 @@ import psutil
 from raysweep.store.ledger import Ledger
 from tests.command import environment, raysweep, start, write_grid
 
+NOBODY = 12345
+"""A user id that no file knows."""
+
 INJECT = Path(__file__).parents[1] / "inject"
 SWITCHES = {"RAYSWEEP_CONSTANTS", "RAYSWEEP_CONTROLLER", "RAYSWEEP_CLOCK", "RAYSWEEP_PORTABLE"}
 """Variables that change processes of the command, besides faults (see tests/inject)."""

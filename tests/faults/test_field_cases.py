@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.command import RAYSWEEP, tables
-from tests.faults.sandbox import Sandbox, wait_until_gone
+from tests.faults.sandbox import NOBODY, Sandbox, wait_until_gone
 from tests.faults.undisturbed import check_nothing_left, check_undisturbed, undisturbed
 
 pytestmark = [pytest.mark.fault, pytest.mark.ray]
@@ -24,9 +24,6 @@ defaults: {epochs: 20, eval_sequences: 3, curve_every: 10}
 
 SHADOWS = ("keras", "tensorflow", "ray", "numpy", "pyarrow", "psutil", "json", "typing", "trainable")
 """Names of packages, and of modules of ours, that a user may give a file."""
-
-NOBODY = 12345
-"""A user id that no file knows."""
 
 
 def run(

@@ -161,7 +161,7 @@ def test_the_content_gives_the_same_grid(tmp_path: Path) -> None:
         ("seq2seq. epochs=3", "'seq2seq. epochs': unknown key; did you mean 'epochs'?"),
         (
             "seq2seq.arch=echo",
-            "seq2seq.arch: which networks are trained is no setting of one; write --set arch=…",
+            "seq2seq.arch: not a setting of one architecture; write --set arch=…",
         ),
         ("name=x", "name: use --name NAME"),
         ("grid.mem=4", "grid.mem: write --set mem=…, which holds wherever the file gives it"),
