@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -66,10 +67,14 @@ def one_core() -> Iterator[Path]:
             return
         finally:
             # What the keeper has killed leaves the group when the kernel has buried it.
-            wait_for(lambda: not (outer / "inner" / "cgroup.procs").read_text())
+            wait_for(partial(is_empty, outer / "inner"))
             (outer / "inner").rmdir()
             outer.rmdir()
     pytest.skip("no control group with a quota can be made here")
+
+
+def is_empty(group: Path) -> bool:
+    return not (group / "cgroup.procs").read_text()
 
 
 def inside(group: Path) -> list[object]:
